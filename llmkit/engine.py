@@ -1,0 +1,354 @@
+"""The flows of a call: where retry, fallback and money meet. Generators; no I/O, no clock of their own.
+
+A flow *yields* what it wants done and is *sent* the result:
+
+    Open   send a request, get the head of the reply       -> Head
+    Read   the next bytes of the open reply, b"" at the end -> bytes
+    Sleep  wait                                            -> None
+    Emit   hand chunks to the caller                       -> None
+
+A flow never releases anything: the driver owns the open reply and closes it in its own `finally`. Only an
+`Exception` is thrown back into a flow; cancellation and Ctrl-C pass it by, and the driver calls `abandon()`.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol, TypeAlias, TypeVar
+
+from llmkit.chain import Chain
+from llmkit.errors import (
+    AllTargetsFailed,
+    DeadlineExceeded,
+    FirstTokenTimeout,
+    LLMError,
+    LLMTimeout,
+    ProviderBug,
+    ResponseTooLarge,
+    StreamInterrupted,
+    scrub,
+)
+from llmkit.exchange import HTTPReply, HTTPRequest, Transport
+from llmkit.money.totals import Tally
+from llmkit.provider import BaseProvider, Call, Decoder
+from llmkit.responses import Attempt, Chunk, Response
+from llmkit.retry import RetryPolicy
+from llmkit.settings import ExtraHeaders
+from llmkit.usage import NOT_BILLED, UNKNOWN_COST, Cost
+
+log = logging.getLogger("llmkit")
+
+#: Longest plain reply that is read into memory.
+BODY_LIMIT = 32 * 1024 * 1024
+#: Chunks that came before the first content are held back, so that a fallback stays invisible; at most so many.
+HELD_BACK = 1000
+#: Seconds that a finished stream is read on for, so that its connection can be used again.
+DRAIN = 1.0
+
+
+class Head(Protocol):
+    """The head of an open reply."""
+
+    @property
+    def status(self) -> int:
+        """HTTP status."""
+        ...
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Header names in lower case."""
+        ...
+
+
+@dataclass(slots=True)
+class Open:
+    """Send `request` over `transport`; the head must be there by `deadline`."""
+
+    transport: Transport
+    request: HTTPRequest
+    deadline: float
+
+
+@dataclass(slots=True)
+class Read:
+    """Read on; bytes must come by `deadline`."""
+
+    deadline: float
+
+
+@dataclass(slots=True)
+class Sleep:
+    """Wait."""
+
+    seconds: float
+
+
+@dataclass(slots=True)
+class Emit:
+    """Hand chunks to the caller, all of one read at once."""
+
+    chunks: Sequence[Chunk]
+
+
+Effect: TypeAlias = Open | Read | Sleep | Emit
+T = TypeVar("T")
+# The send type of a generator cannot follow the effect, so it is Any; the helpers below give each effect its type.
+Flow: TypeAlias = Generator[Effect, Any, T]
+
+
+@dataclass(slots=True)
+class Target:
+    """One place to send the call. `call` is made only when its turn comes, so a spare target costs nothing."""
+
+    provider: BaseProvider
+    model: str
+    transport: Transport
+    timeout: float
+    make_call: Callable[[], Call]
+    extra_headers: Sequence[ExtraHeaders] = ()
+
+    def request(self, call: Call) -> HTTPRequest:
+        """The request of `call`, with the user's headers. A callable one sees the request as it stands."""
+        request = self.provider.build(call)
+        for extra in self.extra_headers:
+            added = extra(request) if callable(extra) else extra
+            request = replace(request, headers={**request.headers, **added})
+        return request
+
+
+@dataclass(slots=True)
+class Plan:
+    """One call: where it may go and what bounds it. Times are seconds of `clock`.
+
+    `committed`: has content been handed to the caller? From then on nothing is sent again.
+    """
+
+    targets: Sequence[Target]
+    policy: RetryPolicy | None
+    deadline: float | None
+    clock: Callable[[], float]
+    tally: Tally
+    stream: bool = False
+    attempts: list[Attempt] = field(default_factory=list)
+    errors: list[LLMError] = field(default_factory=list)
+    committed: bool = False
+    decoder: Decoder | None = None
+    _open: tuple[Target, float, float] | None = None
+
+    def partial(self) -> Response:
+        """What has come of a streamed answer."""
+        return Response(()) if self.decoder is None else self.decoder.partial()
+
+    def run(self) -> Flow[Response]:
+        """The whole call, over all attempts and targets."""
+        start = self.clock()
+        limit = None if self.deadline is None else start + self.deadline
+        chain: Chain | None = None
+        index, wait = 0, 0.0
+        while True:
+            target = self.targets[index]
+            self._open = (target, self.clock(), wait)
+            try:
+                response = yield from self._attempt(target, limit)
+            except LLMError as error:
+                self._failed(target, error)
+                if self.committed:
+                    raise self._final(error) from None
+                chain = chain or Chain(len(self.targets), self.policy)
+                now = self.clock()
+                step = chain.after_failure(index, error, now)
+                if step is None or (limit is not None and now + step[1] + (1 if step[1] else 0) > limit):
+                    raise self._final(error) from None
+                index, wait = step
+                log.info("%s failed (%s); next %s in %.2f s", error.where, type(error).__name__, self._name(index), wait)
+                if wait:
+                    yield Sleep(wait)
+            else:
+                return self._succeeded(target, response)
+
+    def _name(self, index: int) -> str:
+        return f"{self.targets[index].provider.name}:{self.targets[index].model}"
+
+    def _attempt(self, target: Target, limit: float | None) -> Flow[Response]:
+        """One exchange. Every exception leaves it as an `LLMError` that names its target."""
+        try:
+            if self.stream:
+                return (yield from self._streamed(target, limit))
+            return (yield from self._plain(target, limit))
+        except LLMError as error:
+            raise self._placed(error, target, limit) from None
+        except Exception as error:  # a provider is foreign code: whatever it raises becomes a typed error
+            log.debug("provider %s raised", target.provider.name, exc_info=True)
+            bug = ProviderBug(
+                f"the provider raised {type(error).__name__}: {scrub(str(error))}", cause=type(error).__name__
+            )
+            raise self._placed(bug, target, limit) from error
+
+    def _plain(self, target: Target, limit: float | None) -> Flow[Response]:
+        call = target.make_call()
+        request = target.request(call)
+        deadline = self._deadline(target, limit)
+        head = yield from _open(target.transport, request, deadline)
+        reply = yield from self._whole(target, call, head, deadline)
+        if 200 <= reply.status < 300:
+            return target.provider.parse(call, reply)
+        raise target.provider.parse_error(call, reply)
+
+    def _whole(self, target: Target, call: Call, head: Head, deadline: float) -> Flow[HTTPReply]:
+        """Read a reply to its end. If it is cut, the error keeps the text that can be made out."""
+        parts: list[bytes] = []
+        size = 0
+        try:
+            while data := (yield from _read(deadline)):
+                parts.append(data)
+                size += len(data)
+                if size > BODY_LIMIT:
+                    raise ResponseTooLarge(f"the reply is longer than {BODY_LIMIT} bytes", status=head.status)
+        except LLMError as error:
+            if head.status == 200 and parts:
+                _keep(error, target.provider.salvage(call, b"".join(parts)))
+            raise
+        return HTTPReply(head.status, head.headers, parts[0] if len(parts) == 1 else b"".join(parts))
+
+    def _streamed(self, target: Target, limit: float | None) -> Flow[Response]:
+        call = target.make_call()
+        request = target.request(call)
+        deadline = self._deadline(target, limit)
+        head = yield from _open(target.transport, request, deadline)
+        if not 200 <= head.status < 300:
+            reply = yield from self._whole(target, call, head, deadline)
+            raise target.provider.parse_error(call, reply)
+        decoder = self.decoder = target.provider.decoder(call)
+        held: list[Chunk] = []
+        try:
+            while not decoder.done:
+                data = yield from _read(deadline)
+                chunks = decoder.feed(data)
+                if chunks:
+                    content = _has_content(chunks)
+                    if content:
+                        deadline = self._deadline(target, limit)
+                    if not self.committed:
+                        held += chunks
+                        if not content and len(held) < HELD_BACK:
+                            continue
+                        self.committed, chunks, held = True, held, []
+                    yield Emit(chunks)
+                if not data:
+                    break
+            response = decoder.finish()
+        except LLMError as error:
+            raise _interrupted(error, decoder, self.committed) from None
+        if held:
+            yield Emit(held)
+        yield from _drain(self.clock() + DRAIN)
+        return response
+
+    def _deadline(self, target: Target, limit: float | None) -> float:
+        own = self.clock() + target.timeout
+        return own if limit is None else min(own, limit)
+
+    def _placed(self, error: LLMError, target: Target, limit: float | None) -> LLMError:
+        error.provider = error.provider or target.provider.name
+        error.model = error.model or target.model
+        if limit is not None and isinstance(error, LLMTimeout) and self.clock() >= limit:
+            over = DeadlineExceeded(f"the deadline of {self.deadline:g} s is over ({error.message})")
+            over.provider, over.model = error.provider, error.model
+            over.partial, over.partial_text = error.partial, error.partial_text
+            return over
+        return error
+
+    def _failed(self, target: Target, error: LLMError) -> None:
+        self.errors.append(error)
+        partial = error.partial
+        cost = NOT_BILLED if error.billed == "no" else UNKNOWN_COST
+        if partial is not None and partial.cost.amount is not None and partial.usage.total_tokens is not None:
+            cost = partial.cost
+        attempt = self._record(target, type(error).__name__, error.status, error.request_id, error.message, cost)
+        self.tally.record(attempt, None if partial is None else partial.usage)
+
+    def _succeeded(self, target: Target, response: Response) -> Response:
+        attempt = self._record(target, "ok", 200, response.id, None, response.cost)
+        self.tally.record(attempt, response.usage)
+        log.debug("%s answered in %.3f s", attempt.target, attempt.elapsed)
+        return replace(response, attempts=tuple(self.attempts))
+
+    def _record(
+        self, target: Target, outcome: str, status: int | None, identity: str | None, message: str | None, cost: Cost
+    ) -> Attempt:
+        _, started, waited = self._open or (target, self.clock(), 0.0)
+        self._open = None
+        attempt = Attempt(
+            target.provider.name, target.model, outcome, self.clock() - started, waited, status, identity, message, cost
+        )
+        self.attempts.append(attempt)
+        return attempt
+
+    def abandon(self) -> None:
+        """The caller left (early exit, cancellation, Ctrl-C): book the open attempt as of unknown cost."""
+        if self._open is not None:
+            target = self._open[0]
+            self.tally.record(self._record(target, "abandoned", None, None, "the caller left", UNKNOWN_COST))
+
+    def _final(self, error: LLMError) -> LLMError:
+        """What the caller gets: with one target its last error; with several, all of them, if the chain was used up."""
+        if len(self.targets) > 1 and len(self.errors) > 1:
+            final: LLMError = AllTargetsFailed(self.errors)
+            final.partial, final.partial_text = error.partial, error.partial_text
+            if isinstance(error, StreamInterrupted) or not error.fallback:
+                final = error
+        else:
+            final = error
+        final.attempts = tuple(self.attempts)
+        return final
+
+
+def _open(transport: Transport, request: HTTPRequest, deadline: float) -> Flow[Head]:
+    head: Head = yield Open(transport, request, deadline)
+    return head
+
+
+def _read(deadline: float) -> Flow[bytes]:
+    data: bytes = yield Read(deadline)
+    return data
+
+
+def _drain(deadline: float) -> Flow[None]:
+    """Read what is left of a finished stream, so that its connection goes back to the pool."""
+    try:
+        while (yield from _read(deadline)):
+            pass
+    except LLMError:
+        log.debug("a finished stream did not end cleanly")
+
+
+def _has_content(chunks: Sequence[Chunk]) -> bool:
+    """Is there anything in the chunks that a caller would miss: text, reasoning, a refusal, a tool call?"""
+    for chunk in reversed(chunks):
+        for choice in chunk.choices:
+            delta = choice.delta
+            if delta.content or delta.reasoning or delta.tool_calls or delta.refusal or delta.reasoning_details:
+                return True
+    return False
+
+
+def _keep(error: LLMError, partial: Response | None) -> None:
+    if partial is not None and partial.choices:
+        error.partial = partial
+        error.partial_text = partial.choices[0].message.text
+
+
+def _interrupted(error: LLMError, decoder: Decoder, committed: bool) -> LLMError:
+    """The error of a stream that failed. After content it is a `StreamInterrupted`, whatever broke it."""
+    if not committed:
+        return error
+    if error.partial is None:
+        _keep(error, decoder.partial())
+    if isinstance(error, StreamInterrupted):
+        return error
+    what = f"no content for too long: {error.message}" if isinstance(error, FirstTokenTimeout) else error.message
+    broken = StreamInterrupted(f"the stream broke off: {what}", reason=error)
+    broken.partial, broken.partial_text = error.partial, error.partial_text
+    return broken

@@ -1,0 +1,280 @@
+"""`LanguageModel`: what a user holds. Signatures, defaults and the making of plans; the decisions are in the engine."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Literal, Unpack, cast, overload
+
+from llmkit.engine import Plan, Target
+from llmkit.errors import LLMError, ModelClosed
+from llmkit.messages import Message, MessagesLike, to_messages
+from llmkit.money.totals import Tally, Totals
+from llmkit.provider import BaseProvider, Call
+from llmkit.resolve import DEFAULT_TIMEOUT, check_settings, options_for, supported
+from llmkit.retry import RetryPolicy
+from llmkit.settings import SAMPLING, CallSettings, ExtraHeaders
+from llmkit.stream import AsyncChatStream, ChatStream
+
+if TYPE_CHECKING:
+    from llmkit.exchange import Transport
+    from llmkit.responses import Response
+    from llmkit.transport.connection import Connection
+
+DEFAULT_POLICY = RetryPolicy()
+
+
+class LanguageModel:
+    """One model of one provider, with retry, fallbacks and totals. Made by `create_language`.
+
+    It is safe to use from several threads, and from several event loops. `with` and `async with` close it.
+    """
+
+    def __init__(
+        self,
+        provider: BaseProvider,
+        model: str,
+        settings: Mapping[str, object],
+        connection: Connection,
+        *,
+        base_url: str = "",
+        local: bool = False,
+        fallbacks: Sequence[LanguageModel] = (),
+        tally: Tally | None = None,
+    ) -> None:
+        """Used by `create_language`; `settings` are checked."""
+        self._provider = provider
+        self._settings = dict(settings)
+        self._connection = connection
+        self._base_url = base_url
+        self._local = local
+        self._fallbacks = tuple(fallbacks)
+        self._owned: tuple[LanguageModel, ...] = ()
+        self._tally = tally or Tally()
+        self._closed = False
+        self.model = model
+        drop = settings.get("on_unsupported") == "drop"
+        self._sampling = supported(provider, settings, drop=drop)
+        self._options = options_for(provider, settings.get("options"))
+
+    @property
+    def provider(self) -> str:
+        """llmkit's name of the backend."""
+        return self._provider.name
+
+    @property
+    def target(self) -> str:
+        """`provider:model`."""
+        return f"{self._provider.name}:{self.model}"
+
+    def __repr__(self) -> str:
+        chain = "".join(f" -> {item.target}" for item in self._fallbacks)
+        return f"LanguageModel({self.target}{chain})"
+
+    @overload
+    def chat_complete(
+        self, messages: MessagesLike, stream: Literal[False] | None = None, **settings: Unpack[CallSettings]
+    ) -> Response: ...
+    @overload
+    def chat_complete(
+        self, messages: MessagesLike, stream: Literal[True], **settings: Unpack[CallSettings]
+    ) -> ChatStream: ...
+    @overload
+    def chat_complete(
+        self, messages: MessagesLike, stream: bool | None = None, **settings: Unpack[CallSettings]
+    ) -> Response | ChatStream: ...
+    def chat_complete(
+        self, messages: MessagesLike, stream: bool | None = None, **settings: Unpack[CallSettings]
+    ) -> Response | ChatStream:
+        """Ask the model.
+
+        Args:
+            messages: a list of dicts or `Message`s, one of them, or a string (one user turn).
+            stream: give a `ChatStream` instead of waiting for the whole answer. `None` takes the setting `streaming`.
+            settings: see `CallSettings`; they outrank those of the model.
+
+        Raises:
+            ConfigError: a setting is unknown, wrong or not of this backend.
+            BadRequest: the messages are not messages, or the service refuses the request.
+            LLMError: what else went wrong; see the tree in `llmkit.errors`. With one target it is that target's last
+                error, with several `AllTargetsFailed`.
+        """
+        checked = check_settings(settings, call=True) if settings else {}
+        wanted = self._streams(stream, checked)
+        plan = self._plan(messages, wanted, checked)
+        if wanted:
+            return ChatStream(plan)
+        from llmkit.transport.drivers import run
+
+        return run(plan)
+
+    @overload
+    def achat_complete(
+        self, messages: MessagesLike, stream: Literal[False] | None = None, **settings: Unpack[CallSettings]
+    ) -> Coroutine[Any, Any, Response]: ...
+    @overload
+    def achat_complete(
+        self, messages: MessagesLike, stream: Literal[True], **settings: Unpack[CallSettings]
+    ) -> AsyncChatStream: ...
+    @overload
+    def achat_complete(
+        self, messages: MessagesLike, stream: bool | None = None, **settings: Unpack[CallSettings]
+    ) -> Coroutine[Any, Any, Response] | AsyncChatStream: ...
+    def achat_complete(
+        self, messages: MessagesLike, stream: bool | None = None, **settings: Unpack[CallSettings]
+    ) -> Coroutine[Any, Any, Response] | AsyncChatStream:
+        """As `chat_complete`, on an event loop: `await model.achat_complete(...)`.
+
+        With `stream=True` the result can be iterated at once (`async for chunk in model.achat_complete(...)`) or
+        awaited first. Settings and messages are checked when this is called, before anything is awaited.
+        """
+        checked = check_settings(settings, call=True) if settings else {}
+        wanted = self._streams(stream, checked)
+        plan = self._plan(messages, wanted, checked)
+        if wanted:
+            return AsyncChatStream(lambda: plan)
+        from llmkit.transport.drivers import AsyncRun
+
+        return AsyncRun(plan).run()
+
+    def _streams(self, stream: bool | None, settings: Mapping[str, object]) -> bool:
+        if stream is None:
+            return bool(settings.get("streaming", self._settings.get("streaming", False)))
+        return stream
+
+    def _plan(self, messages: MessagesLike, stream: bool, settings: Mapping[str, object]) -> Plan:
+        if self._closed:
+            raise ModelClosed("the model is closed", provider=self._provider.name, model=self.model)
+        try:
+            turns = to_messages(messages)
+            call = self._call(turns, stream, settings)
+            # What is wrong with the question itself is said before anything is sent.
+            self._provider.check(call)
+        except LLMError as error:
+            error.provider, error.model = self._provider.name, self.model
+            raise
+        target = self._target(lambda: call, settings, _both(self._settings, settings, "extra_headers"))
+        spares = [self._spare(spare, turns, stream, settings) for spare in self._fallbacks]
+        return Plan(
+            [target, *spares],
+            policy=cast("RetryPolicy | None", self._setting(settings, "retry", DEFAULT_POLICY)),
+            deadline=cast("float | None", self._setting(settings, "deadline", None)),
+            clock=time.monotonic,
+            tally=self._tally,
+            stream=stream,
+        )
+
+    def _setting(self, settings: Mapping[str, object], name: str, default: object) -> object:
+        return settings[name] if name in settings else self._settings.get(name, default)
+
+    def _call(self, turns: tuple[Message, ...], stream: bool, settings: Mapping[str, object]) -> Call:
+        sampling, options = self._sampling, self._options
+        if settings:
+            drop = self._setting(settings, "on_unsupported", None) == "drop"
+            sampling = {**sampling, **supported(self._provider, settings, drop=drop)}
+            options = options_for(self._provider, settings.get("options")) or options
+        body: dict[str, object] = {}
+        for fields in _both(self._settings, settings, "extra_body"):
+            body.update(cast("Mapping[str, object]", fields))
+        return Call(self.model, turns, stream, sampling, options, body, self._base_url, self._local)
+
+    def _target(self, make_call: Callable[[], Call], settings: Mapping[str, object], extra: Sequence[object]) -> Target:
+        timeout = cast("float", self._setting(settings, "timeout", DEFAULT_TIMEOUT))
+        return Target(
+            self._provider,
+            self.model,
+            self._connection.transport(),
+            timeout,
+            make_call,
+            tuple(cast("Sequence[ExtraHeaders]", extra)),
+        )
+
+    def _spare(
+        self, spare: LanguageModel, turns: tuple[Message, ...], stream: bool, settings: Mapping[str, object]
+    ) -> Target:
+        """A fallback target. It inherits what was asked and how patiently, nothing that belongs to a service."""
+        asked = {**_shared(self._settings), **_shared(spare._settings), **_shared(settings)}
+        given = [*_listed(self._settings.get("options")), *_listed(settings.get("options"))]
+        asked["options"] = [options for options in given if isinstance(options, spare._provider.options_type or ())]
+
+        def make_call() -> Call:
+            call = spare._call(turns, stream, asked)
+            spare._provider.check(call)
+            return call
+
+        return spare._target(make_call, asked, _both(spare._settings, {}, "extra_headers"))
+
+    def with_settings(self, **settings: Unpack[CallSettings]) -> LanguageModel:
+        """A copy with other settings. It shares the connections and the totals."""
+        joined = {**self._settings, **check_settings(settings, call=True)}
+        copy = LanguageModel(
+            self._provider,
+            self.model,
+            joined,
+            self._connection.share(),
+            base_url=self._base_url,
+            local=self._local,
+            fallbacks=[spare.with_settings() for spare in self._fallbacks],
+            tally=self._tally,
+        )
+        copy.own(copy._fallbacks)
+        return copy
+
+    def own(self, spares: Iterable[LanguageModel]) -> None:
+        """Close these with the model."""
+        self._owned = tuple(spares)
+
+    def totals(self) -> Totals:
+        """What this model, its copies and its fallbacks have used and cost so far. See `Totals`."""
+        return self._tally.snapshot()
+
+    def close(self) -> None:
+        """Close the connections, if no copy uses them any more. A later call raises `ModelClosed`."""
+        for transport in self._leave():
+            transport.close()
+
+    async def aclose(self) -> None:
+        """As `close`, for use on an event loop."""
+        for transport in self._leave():
+            await transport.aclose()
+
+    def _leave(self) -> list[Transport]:
+        if self._closed:
+            return []
+        self._closed = True
+        last = self._connection.leave()
+        left = [] if last is None else [last]
+        for spare in self._owned:
+            left += spare._leave()
+        return left
+
+    def __enter__(self) -> LanguageModel:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.close()
+
+    async def __aenter__(self) -> LanguageModel:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+
+#: What a fallback target takes over from the model that it stands in for.
+_INHERITED = SAMPLING | {"timeout", "on_unsupported"}
+
+
+def _shared(settings: Mapping[str, object]) -> dict[str, object]:
+    return {name: value for name, value in settings.items() if name in _INHERITED}
+
+
+def _both(first: Mapping[str, object], second: Mapping[str, object], name: str) -> list[object]:
+    return [value for value in (first.get(name), second.get(name)) if value is not None]
+
+
+def _listed(value: object) -> list[object]:
+    return [] if value is None else list(value) if isinstance(value, (list, tuple)) else [value]

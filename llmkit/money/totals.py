@@ -1,0 +1,71 @@
+"""Running totals of a model: what is known is added up, what is not is counted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from threading import Lock
+from typing import TYPE_CHECKING
+
+from llmkit.usage import Usage
+
+if TYPE_CHECKING:
+    from llmkit.responses import Attempt
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """A snapshot.
+
+    Attributes:
+        amount: sum of the known costs, US dollars.
+        calls: calls that were answered.
+        attempts: exchanges, failed ones too.
+        priced: attempts with a known cost, free ones too.
+        unknown: attempts that may have been billed and whose cost is not known.
+        not_billed: failed attempts that the service does not charge for.
+        prompt_tokens, completion_tokens: sums of the counts that were reported.
+    """
+
+    amount: Decimal = Decimal(0)
+    calls: int = 0
+    attempts: int = 0
+    priced: int = 0
+    unknown: int = 0
+    not_billed: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+    @property
+    def exact(self) -> bool:
+        """Is `amount` all there is, with nothing unknown?"""
+        return self.unknown == 0
+
+
+class Tally:
+    """Adds up; safe to share between threads and tasks."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._amount = Decimal(0)
+        self._counts = dict.fromkeys(("calls", "attempts", "priced", "unknown", "not_billed"), 0)
+        self._tokens = [0, 0]
+
+    def record(self, attempt: Attempt, usage: Usage | None = None) -> None:
+        """Add one finished attempt; `usage` where tokens were reported."""
+        cost = attempt.cost
+        kind = "not_billed" if cost.basis == "not_billed" else "unknown" if cost.amount is None else "priced"
+        with self._lock:
+            self._counts["attempts"] += 1
+            self._counts[kind] += 1
+            self._counts["calls"] += attempt.outcome == "ok"
+            if cost.amount is not None:
+                self._amount += cost.amount
+            if usage is not None:
+                self._tokens[0] += usage.prompt_tokens or 0
+                self._tokens[1] += usage.completion_tokens or 0
+
+    def snapshot(self) -> Totals:
+        """The totals as they stand."""
+        with self._lock:
+            return Totals(self._amount, **self._counts, prompt_tokens=self._tokens[0], completion_tokens=self._tokens[1])

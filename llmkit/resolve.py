@@ -1,0 +1,284 @@
+"""Which settings apply: checks them, joins their sources, and decides which key may go where. No I/O.
+
+Strongest first: the call, `create_language(...)`, environment variables, built-in defaults. The environment is read
+when a model is made, not at import.
+"""
+
+from __future__ import annotations
+
+import difflib
+import ipaddress
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from typing import cast
+from urllib.parse import urlsplit
+
+from llmkit.errors import ConfigError, Unsupported
+from llmkit.exchange import Endpoint
+from llmkit.provider import BaseProvider
+from llmkit.secret import Secret
+from llmkit.settings import EFFORTS, KINDS, RANGES, SAMPLING, CallSettings, Settings
+
+DEFAULT_TIMEOUT = 120.0
+_CALL = frozenset(CallSettings.__annotations__)
+_ALL = frozenset(Settings.__annotations__)
+#: Settings that only some backends have, beside the sampling ones.
+_ATTRIBUTION = frozenset({"site_url", "app_name"})
+
+
+def check_settings(settings: Mapping[str, object], *, call: bool) -> dict[str, object]:
+    """Names, types and ranges of settings; those that are `None` are left out, except `retry`.
+
+    Args:
+        call: are these the settings of one call, and not of a model?
+
+    Raises:
+        ConfigError: an unknown name (with the nearest known one), a wrong type, a value out of range.
+    """
+    known = _CALL if call else _ALL
+    checked: dict[str, object] = {}
+    for name, value in settings.items():
+        if name not in known:
+            raise _unknown(name, known)
+        if value is None:
+            if name == "retry":
+                checked[name] = None
+            continue
+        if name in RANGES:
+            value = _number(name, value)
+        elif name in KINDS:
+            _kind(name, value)
+        checked[name] = value
+    return checked
+
+
+def _unknown(name: str, known: frozenset[str]) -> ConfigError:
+    if name in _ALL:
+        return ConfigError(f"{name} belongs to the model, not to one call", hint="Pass it to create_language()")
+    near = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.5)
+    return ConfigError(
+        f"there is no setting {name!r}",
+        hint=f"Did you mean {near[0]}?" if near else "A field of the service's own goes in extra_body={...}",
+    )
+
+
+def _number(name: str, value: object) -> float | int:
+    kind, low, high, inclusive = RANGES[name]
+    whole = kind is int
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or (whole and not isinstance(value, int)):
+        raise ConfigError(f"{name} is {value!r}", hint=f"{name} is a {'whole number' if whole else 'number'}")
+    below = low is not None and (value < low or (value == low and not inclusive))
+    if below or (high is not None and value > high) or not math.isfinite(value):
+        start = "" if low is None else f"from {low}" if inclusive else f"above {low}"
+        raise ConfigError(f"{name} is {value}", hint=f"{name} goes {start}{'' if high is None else f' to {high}'}")
+    return value
+
+
+def _kind(name: str, value: object) -> None:
+    kinds, text = KINDS[name]
+    wrong = not isinstance(value, kinds) or (isinstance(value, str) and str not in kinds and Sequence in kinds)
+    if name == "reasoning":
+        wrong = not (isinstance(value, int) or value in EFFORTS)
+        text = f"one of {', '.join(sorted(EFFORTS))}, a number of tokens, or True / False"
+    if name == "retry":
+        from llmkit.retry import RetryPolicy
+
+        wrong = not isinstance(value, RetryPolicy)
+    if name == "on_unsupported":
+        wrong = value not in ("error", "drop")
+    if wrong:
+        shown = repr(value) if isinstance(value, (str, int, float)) else type(value).__name__
+        raise ConfigError(f"{name} is {shown}", hint=f"{name} is {text}")
+
+
+def supported(provider: BaseProvider, settings: Mapping[str, object], *, drop: bool) -> dict[str, object]:
+    """The part of `settings` that goes to the service with the question.
+
+    Raises:
+        Unsupported: the backend does not have a setting, and `drop` is false.
+    """
+    kept: dict[str, object] = {}
+    for name, value in settings.items():
+        if name in SAMPLING or name in _ATTRIBUTION:
+            if name in provider.supported:
+                kept[name] = value
+            elif not drop:
+                raise Unsupported(
+                    f"{provider.title or provider.name} has no setting {name}",
+                    provider=provider.name,
+                    hint='Leave it out, or pass on_unsupported="drop"',
+                )
+    return kept
+
+
+def options_for(provider: BaseProvider, options: object) -> object | None:
+    """The options object that is the provider's own, out of one or several; `None` where none is.
+
+    Raises:
+        ConfigError: one options object, and it is of another provider.
+    """
+    if options is None:
+        return None
+    several = list(options) if isinstance(options, (list, tuple)) else [options]
+    own = [item for item in several if provider.options_type is not None and isinstance(item, provider.options_type)]
+    if len(own) > 1:
+        raise ConfigError(f"options holds {len(own)} objects of {type(own[0]).__name__}", hint="Pass one")
+    for item in several:
+        if isinstance(item, (str, int, float, Mapping)):
+            named = provider.options_type.__name__ if provider.options_type else "an options class of the provider"
+            raise ConfigError(f"options holds a {type(item).__name__}", hint=f"Pass {named}(...)")
+    return own[0] if own else None
+
+
+def from_environment(provider: BaseProvider, environ: Mapping[str, str]) -> dict[str, object]:
+    """Settings that the environment gives defaults for.
+
+    Raises:
+        ConfigError: a variable that should hold a number does not.
+    """
+    found: dict[str, object] = {}
+    for variable, name in provider.setting_env.items():
+        text = environ.get(variable, "").strip()
+        if not text:
+            continue
+        value: object = text
+        if name in RANGES:
+            kind = RANGES[name][0]
+            try:
+                value = kind(text)
+            except ValueError:
+                raise ConfigError(f"the environment variable {variable} is not a number") from None
+        try:
+            found.update(check_settings({name: value}, call=False))
+        except ConfigError as error:
+            raise ConfigError(f"the environment variable {variable}: {error.message}", hint=error.hint) from None
+    return found
+
+
+def resolve_endpoint(provider: BaseProvider, settings: Mapping[str, object], environ: Mapping[str, str]) -> Endpoint:
+    """Where a model sends, and with which key.
+
+    A key of the environment goes only to its vendor's own origins, or to the address that the same vendor's variable
+    names. For any other address a key must be given; a loopback server needs none.
+
+    Raises:
+        ConfigError: no address, a bad one, no key where one is needed, or a key over plain http.
+    """
+    variable, named = _first(provider.base_url_env, environ)
+    given = settings.get("base_url")
+    raw = str(given) if given else named or _filled(provider.default_base_url, environ)
+    if raw is None:
+        raise ConfigError(f"{provider.name} has no address of its own", hint="Pass base_url=")
+    url = provider.normalise_base_url(raw)
+    source = "base_url" if given else variable or "the default address"
+    local = check_url(url, source)
+    own = origin(url) in _own_origins(provider, named, environ)
+    key = _key(provider, settings.get("api_key"), environ, own=own, local=local, url=url)
+    if key is not None and url.startswith("http://") and not local and not settings.get("allow_insecure"):
+        raise ConfigError(
+            f"a key would go over plain http to {urlsplit(url).hostname}",
+            hint="Use https://, or pass allow_insecure=True on a network that you trust",
+            provider=provider.name,
+        )
+    resolved = cast("Settings", {**settings, "base_url": url, "api_key": key})
+    endpoint = provider.endpoint(resolved)
+    headers = {name: text for variable, name in provider.header_env.items() if own and (text := environ.get(variable))}
+    return replace(
+        endpoint,
+        headers={**headers, **endpoint.headers},
+        local=local,
+        **{name: settings.get(name) for name in ("proxy", "ca_bundle", "client_cert", "max_connections")},  # type: ignore[arg-type]
+    )
+
+
+def check_url(url: str, source: str) -> bool:
+    """Is `url` on this machine? Raises `ConfigError` if it is no usable address."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError as error:
+        raise ConfigError(f"{source} is not an address: {error}") from None
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ConfigError(f"{source} is not an http:// or https:// address", hint="Shape: https://host/v1")
+    if parts.username or parts.password:
+        raise ConfigError(f"{source} holds a user name or password", hint="Pass the key as api_key=")
+    return is_loopback(parts.hostname)
+
+
+def is_loopback(host: str) -> bool:
+    """Does the host name stand for this machine?"""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def origin(url: str) -> str:
+    """Scheme, host and port of an address."""
+    parts = urlsplit(url)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    return f"{parts.scheme}://{parts.hostname}:{port}"
+
+
+def _own_origins(provider: BaseProvider, named: str | None, environ: Mapping[str, str]) -> set[str]:
+    own = list(provider.key_origins)
+    if provider.key_follows_url:
+        # The default address is asked for only where no variable names another: it may need variables of its own.
+        own += [url for url in (named, provider.default_base_url) if url and "${" not in url]
+        if own_template := provider.default_base_url if provider.default_base_url and "${" in provider.default_base_url else None:
+            with suppress(ConfigError):
+                own.append(_filled(own_template, environ) or "")
+    return {origin(provider.normalise_base_url(url)) for url in own if url}
+
+
+def _filled(template: str | None, environ: Mapping[str, str]) -> str | None:
+    """A default address with its `${VARIABLE}`s, such as an account id, out of the environment."""
+    if template is None or "${" not in template:
+        return template
+
+    def value(match: re.Match[str]) -> str:
+        text = environ.get(match[1], "").strip()
+        if not text:
+            raise ConfigError(f"the address needs the environment variable {match[1]}", hint=f"Set {match[1]} or pass base_url=")
+        return text
+
+    return re.sub(r"\$\{(\w+)\}", value, template)
+
+
+def _first(names: Sequence[str], environ: Mapping[str, str]) -> tuple[str | None, str | None]:
+    return next(((name, text) for name in names if (text := environ.get(name, "").strip())), (None, None))
+
+
+def _key(
+    provider: BaseProvider, given: object, environ: Mapping[str, str], *, own: bool, local: bool, url: str
+) -> Secret | Callable[[], str] | None:
+    if callable(given):
+        return cast("Callable[[], str]", given)
+    if isinstance(given, Secret):
+        return given
+    if given:
+        if not isinstance(given, str):
+            raise ConfigError(f"api_key is {type(given).__name__}", hint="Pass the key as text, or a callable")
+        return _sound(given.strip(), "api_key")
+    variable, text = _first(provider.key_env, environ)
+    if text is not None and variable is not None and own:
+        return _sound(text, variable)
+    if local or not provider.key_required:
+        return None
+    where = f" The key of {variable} is not sent to {urlsplit(url).hostname}." if text is not None else ""
+    page = f"; get a key at {provider.key_page}" if provider.key_page else ""
+    set_it = f"Set {provider.key_env[0]} or pass api_key=" if own and provider.key_env else "Pass api_key="
+    raise ConfigError(
+        f"no API key for {provider.title or provider.name}.{where}", hint=f"{set_it}{page}", provider=provider.name
+    )
+
+
+def _sound(key: str, source: str) -> Secret:
+    if not key.isascii() or any(char <= " " or char == "\x7f" for char in key):
+        raise ConfigError(f"{source} holds a character that no key has", hint="Check for spaces and line breaks in it")
+    return Secret(key)

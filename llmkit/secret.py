@@ -1,0 +1,41 @@
+"""A key that does not leak: masked in every text form, refused by pickle, copy and JSON."""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+
+class Secret:
+    """Holds one credential. Only `reveal()` gives it; transports call that while they write the header.
+
+    `str`, `repr` and `format` give a mask, equality takes constant time, and pickling raises `TypeError`.
+    """
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        """The credential itself."""
+        return self._value
+
+    def __repr__(self) -> str:
+        return "Secret(***)"
+
+    __str__ = __repr__
+
+    def __format__(self, _spec: str) -> str:
+        return repr(self)
+
+    def __eq__(self, other: object) -> bool:
+        import hmac  # only here: it loads OpenSSL's hashes, which `import llmkit` has no use for
+
+        return isinstance(other, Secret) and hmac.compare_digest(self._value.encode(), other._value.encode())
+
+    def __hash__(self) -> int:
+        return hash((Secret, self._value))
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a Secret cannot be pickled or copied; resolve the key where it is used")
+

@@ -1,0 +1,169 @@
+"""A chat request, read out of either shape: chat completions, or Ollama's own."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from .jsonvalue import JSON, Object, as_int, as_list, as_object, as_text
+from .records import DialectName
+
+
+class UnreadableError(Exception):
+    """The body is no chat request. The text says why; the dialect answers 400 with it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolOffer:
+    """A tool that the model may call."""
+
+    name: str
+    parameters: Object
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChatRequest:
+    """What a chat request asks for, in one shape for all dialects."""
+
+    dialect: DialectName
+    model: str
+    fallbacks: tuple[str, ...] = ()
+    """OpenRouter's `models`."""
+    messages: tuple[Object, ...]
+    stream: bool
+    n: int = 1
+    stop: tuple[str, ...] = ()
+    max_tokens: int | None = None
+    wants_json: bool = False
+    schema: Object | None = None
+    """The JSON schema that the answer must fit; None with `wants_json` = any object."""
+    tools: tuple[ToolOffer, ...] = ()
+    must_call: str | None = None
+    """A tool's name; "" = the first tool; None = no call is demanded."""
+    logprobs: bool = False
+    top_logprobs: int = 0
+    thinks: bool = False
+    """Reasoning is wanted, and counted."""
+    shows_thinking: bool = True
+    """Reasoning is also sent."""
+    include_usage: bool = False
+    """A stream of OpenAI is to end with a usage chunk."""
+    unloads: bool = False
+    """Ollama: `keep_alive` is 0."""
+
+    @property
+    def prompt_text(self) -> str:
+        """The text of all messages, joined."""
+        return "".join(message_text(message) for message in self.messages)
+
+
+def message_text(message: Object) -> str:
+    """The text of one message: its content, or the text parts of it."""
+    content = message.get("content")
+    if isinstance(content, str):
+        return content
+    return "".join(as_text(as_object(part).get("text")) for part in as_list(content))
+
+
+def read_completions(dialect: DialectName, body: JSON) -> ChatRequest:
+    """Read a chat-completions body.
+
+    Raises:
+        UnreadableError: it is no object, or `model` or `messages` is missing.
+    """
+    data = _object(body)
+    response_format = as_object(data.get("response_format"))
+    limit = as_int(data.get("max_completion_tokens"), as_int(data.get("max_tokens"), -1))
+    effort = as_text(data.get("reasoning_effort")) or as_text(as_object(data.get("reasoning")).get("effort"))
+    reasoning = data.get("reasoning")
+    wanted = bool(effort) or isinstance(reasoning, dict) or data.get("include_reasoning") is True
+    off = effort == "none" or as_object(reasoning).get("enabled") is False
+    model = as_text(data.get("model"))
+    fallbacks = tuple(as_text(item) for item in as_list(data.get("models")))
+    if not model and not fallbacks:
+        raise UnreadableError("you must provide a model parameter")
+    return ChatRequest(
+        dialect=dialect,
+        model=model or fallbacks[0],
+        fallbacks=fallbacks,
+        messages=_messages(data),
+        stream=data.get("stream") is True,
+        n=max(1, as_int(data.get("n"), 1)),
+        stop=_texts(data.get("stop")),
+        max_tokens=limit if limit >= 0 else None,
+        wants_json=response_format.get("type") in {"json_object", "json_schema"},
+        schema=_schema(as_object(response_format.get("json_schema")).get("schema")),
+        tools=_tools(data.get("tools")),
+        must_call=_must_call(data.get("tool_choice")),
+        logprobs=data.get("logprobs") is True,
+        top_logprobs=as_int(data.get("top_logprobs"), 0),
+        thinks=wanted and not off,
+        shows_thinking=as_object(reasoning).get("exclude") is not True
+        and data.get("include_reasoning") is not False,
+        include_usage=as_object(data.get("stream_options")).get("include_usage") is True,
+    )
+
+
+def read_ollama(body: JSON) -> ChatRequest:
+    """Read the body of Ollama's `/api/chat`.
+
+    Raises:
+        UnreadableError: it is no object, or `model` is missing.
+    """
+    data = _object(body)
+    options = as_object(data.get("options"))
+    limit = as_int(options.get("num_predict"), -1)
+    if not as_text(data.get("model")):
+        raise UnreadableError("model is required")
+    return ChatRequest(
+        dialect="ollama",
+        model=as_text(data.get("model")),
+        messages=tuple(as_object(message) for message in as_list(data.get("messages"))),
+        stream=data.get("stream") is not False,
+        stop=_texts(options.get("stop")),
+        max_tokens=limit if limit >= 0 else None,
+        wants_json=bool(data.get("format")),
+        schema=_schema(data.get("format")),
+        tools=_tools(data.get("tools")),
+        logprobs=data.get("logprobs") is True,
+        top_logprobs=as_int(data.get("top_logprobs"), 0),
+        thinks=bool(data.get("think")),
+        unloads=data.get("keep_alive") == 0,
+    )
+
+
+def _object(body: JSON) -> Object:
+    if body is None:
+        raise UnreadableError("invalid JSON in the request body")
+    if not isinstance(body, dict):
+        raise UnreadableError("the body is not a JSON object")
+    return body
+
+
+def _messages(data: Object) -> tuple[Object, ...]:
+    messages = as_list(data.get("messages"))
+    if not messages:
+        raise UnreadableError("'messages' must be an array with at least one message")
+    return tuple(as_object(message) for message in messages)
+
+
+def _texts(value: JSON) -> tuple[str, ...]:
+    items: Sequence[JSON] = (value,) if isinstance(value, str) else as_list(value)
+    return tuple(as_text(item) for item in items if item)
+
+
+def _schema(value: JSON) -> Object | None:
+    return value if isinstance(value, dict) else None
+
+
+def _tools(value: JSON) -> tuple[ToolOffer, ...]:
+    functions = [as_object(as_object(item).get("function")) for item in as_list(value)]
+    return tuple(
+        ToolOffer(name=as_text(function.get("name")), parameters=as_object(function.get("parameters")))
+        for function in functions
+        if function.get("name")
+    )
+
+
+def _must_call(choice: JSON) -> str | None:
+    if choice == "required":
+        return ""
+    return as_text(as_object(as_object(choice).get("function")).get("name")) or None

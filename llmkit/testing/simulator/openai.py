@@ -1,0 +1,130 @@
+"""The dialect of OpenAI's chat completions. Shapes only."""
+
+from collections.abc import Mapping
+
+from . import completions
+from .answer import Answer, Piece
+from .chat import ChatRequest, read_completions
+from .dialect import stated_usage
+from .jsonvalue import JSON, Object, given
+from .records import DialectName
+
+_MESSAGES = {
+    400: ("invalid_request_error", None, "We could not parse the JSON body of your request."),
+    401: (
+        "invalid_request_error",
+        "invalid_api_key",
+        "Incorrect API key provided. You can find your API key at https://platform.openai.com/account/api-keys.",
+    ),
+    404: ("invalid_request_error", None, "Unknown request URL."),
+    429: ("requests", "rate_limit_exceeded", "Rate limit reached for requests. Please try again in 20ms."),
+    500: ("server_error", None, "The server had an error while processing your request."),
+    503: ("server_error", None, "The engine is currently overloaded, please try again later."),
+}
+
+
+class OpenAI:
+    """OpenAI's own service."""
+
+    name: DialectName = "openai"
+    json_type = "application/json"
+    stream_type = "text/event-stream; charset=utf-8"
+    comment = b": keep-alive\n\n"
+    whole_calls = False
+
+    def read(self, body: JSON) -> ChatRequest:
+        return read_completions("openai", body)
+
+    def headers(self, answer: Answer | None, number: int) -> list[tuple[str, str]]:
+        return [
+            ("openai-processing-ms", "12"),
+            ("openai-version", "2020-10-01"),
+            ("x-ratelimit-limit-requests", "5000"),
+            ("x-ratelimit-remaining-requests", "4999"),
+            ("x-ratelimit-reset-requests", "12ms"),
+            ("x-request-id", f"req_sim_{number:06d}"),
+        ]
+
+    def shows_reasoning(self, answer: Answer) -> bool:
+        return False
+
+    def error(self, status: int, error: Mapping[str, object] | str | None, *, model: str = "") -> Object:
+        if error is not None and not isinstance(error, str):
+            return {"error": given(error)}
+        other = ("server_error" if status >= 500 else "invalid_request_error", None, f"HTTP {status}")
+        kind, code, usual = _MESSAGES.get(status, other)
+        if model:
+            code, usual = (
+                "model_not_found",
+                f"The model `{model}` does not exist or you do not have access to it.",
+            )
+        return {"error": {"message": error or usual, "type": kind, "param": None, "code": code}}
+
+    def document(self, answer: Answer) -> Object:
+        if answer.reply.fails_inside:
+            return self.error(500, answer.reply.error)
+        head = completions.document_head(answer)
+        head["choices"] = [
+            {
+                "index": index,
+                "message": {"annotations": [], **completions.message(answer, choice)},
+                "logprobs": completions.logprobs(answer, choice.text, split=True),
+                "finish_reason": choice.finish,
+            }
+            for index, choice in enumerate(answer.choices)
+        ]
+        usage = stated_usage(answer.reply, _usage(answer))
+        if usage is not None:
+            head["usage"] = usage
+        return {**head, "service_tier": "default", "system_fingerprint": "fp_sim"}
+
+    def opening(self, answer: Answer) -> list[bytes]:
+        extra: dict[str, JSON] = {}
+        if answer.annotations:
+            extra["annotations"] = answer.annotations
+        start: dict[str, JSON] = {"role": "assistant", "content": "", "refusal": None, **extra}
+        return [_chunk(answer, index, start, None, None) for index in range(len(answer.choices))]
+
+    def piece(self, answer: Answer, piece: Piece) -> bytes:
+        marks = completions.logprobs(answer, piece.text, split=False) if piece.kind == "text" else None
+        return _chunk(answer, piece.choice, completions.delta(piece), None, marks)
+
+    def failure(self, answer: Answer, sent: int) -> bytes:
+        return completions.event(self.error(500, answer.reply.error))
+
+    def closing(self, answer: Answer) -> list[bytes]:
+        events = [
+            _chunk(answer, index, {}, choice.finish, None) for index, choice in enumerate(answer.choices)
+        ]
+        usage = stated_usage(answer.reply, _usage(answer))
+        if answer.request.include_usage and usage is not None:
+            events.append(completions.event({**_head(answer), "choices": [], "usage": usage}))
+        return events
+
+    def done(self, answer: Answer) -> bytes:
+        return completions.DONE
+
+
+def _head(answer: Answer) -> dict[str, JSON]:
+    return {**completions.chunk_head(answer), "service_tier": "default", "system_fingerprint": "fp_sim"}
+
+
+def _chunk(answer: Answer, index: int, delta: Object, finish: str | None, logprobs: JSON) -> bytes:
+    choice: dict[str, JSON] = {"index": index, "delta": delta, "logprobs": logprobs, "finish_reason": finish}
+    usage: dict[str, JSON] = {"usage": None} if answer.request.include_usage else {}
+    return completions.event({**_head(answer), "choices": [choice], **usage})
+
+
+def _usage(answer: Answer) -> Object:
+    return {
+        "prompt_tokens": answer.prompt_tokens,
+        "completion_tokens": answer.completion_tokens,
+        "total_tokens": answer.prompt_tokens + answer.completion_tokens,
+        "prompt_tokens_details": {"cached_tokens": 0, "audio_tokens": 0},
+        "completion_tokens_details": {
+            "reasoning_tokens": answer.reasoning_tokens,
+            "audio_tokens": 0,
+            "accepted_prediction_tokens": 0,
+            "rejected_prediction_tokens": 0,
+        },
+    }

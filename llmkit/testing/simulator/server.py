@@ -1,0 +1,236 @@
+"""`Simulator`: the server in its thread, and what a test asks of it."""
+
+import asyncio
+import logging
+import ssl
+import threading
+import time
+from concurrent.futures import Future
+from types import TracebackType
+from typing import Self
+
+from .connection import ClientGoneError, Connection
+from .http import BadRequestError, read_request, response_head
+from .pages import OPENAI_PATH, OPENROUTER_PATH
+from .player import Player
+from .records import Charge, RecordedRequest
+from .reply import Reply
+from .service import Service
+
+_HOST = "127.0.0.1"
+_BACKLOG = 4096
+_logger = logging.getLogger(__name__)
+
+
+class Simulator:
+    """A stand-in for OpenRouter, OpenAI and Ollama on a loopback address.
+
+    It stands in for the remote services only: it answers by rules and scripts, and no model is behind it.
+    Every response says so in the header `x-simulator`. The server runs in a daemon thread of its own; all
+    methods may be called from any thread.
+
+        with Simulator() as sim:
+            sim.script(Reply(text="hi"))
+            ...  # talk to sim.openrouter_url, sim.openai_url or sim.ollama_url
+            assert sim.requests[0].model == "openai/gpt-4o-mini"
+
+    Args:
+        port: TCP port; 0 = any free one.
+        tls: serve https with this context; None = http.
+
+    Raises (from `start`):
+        OSError: the port cannot be bound.
+    """
+
+    def __init__(self, port: int = 0, tls: ssl.SSLContext | None = None) -> None:
+        self.port = port
+        self._tls = tls
+        self._service = Service()
+        self._gate = asyncio.Semaphore(0)
+        self._thread: threading.Thread | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stop: asyncio.Event | None = None
+        self._talks: set[asyncio.Task[None]] = set()
+        self._accepted = 0
+        self._accepted_before = 0
+        self._open = 0
+        self._busy = 0
+
+    # Life.
+
+    def start(self) -> Self:
+        """Bind and serve; returns when requests are accepted. Starting twice does nothing."""
+        if self._thread is None:
+            bound: Future[int] = Future()
+            self._thread = threading.Thread(
+                target=self._run, args=(bound,), name="llmkit-simulator", daemon=True
+            )
+            self._thread.start()
+            try:
+                self.port = bound.result()
+            except OSError:
+                self._thread.join()
+                self._thread = None
+                raise
+        return self
+
+    def close(self) -> None:
+        """Break off what is open and end the thread. Records stay readable. Closing twice does nothing."""
+        thread, self._thread = self._thread, None
+        if thread is not None and self._loop is not None and self._stop is not None:
+            self._loop.call_soon_threadsafe(self._stop.set)
+            thread.join()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # Addresses.
+
+    @property
+    def url(self) -> str:
+        """Scheme, host and port."""
+        return f"{'http' if self._tls is None else 'https'}://{_HOST}:{self.port}"
+
+    @property
+    def openrouter_url(self) -> str:
+        """Base URL of the OpenRouter dialect."""
+        return self.url + OPENROUTER_PATH
+
+    @property
+    def openai_url(self) -> str:
+        """Base URL of the OpenAI dialect."""
+        return self.url + OPENAI_PATH
+
+    @property
+    def ollama_url(self) -> str:
+        """Base URL of the Ollama dialect."""
+        return self.url
+
+    # What it is told.
+
+    def script(self, *replies: Reply) -> None:
+        """Queue replies; each serves one chat request, of any dialect, in order. Then come defaults."""
+        self._service.script.add(replies)
+
+    def script_for(self, model: str, *replies: Reply) -> None:
+        """Queue replies for the chat requests of one model; they come before the general queue.
+
+        A name that begins with "/" is a path, such as "/api/v1/models". A reply for a path is looked at first
+        of all, before the key is checked; a successful one without `body` decorates the usual answer.
+        """
+        self._service.script.add_for(model, replies)
+
+    def release(self, n: int = 1) -> None:
+        """Let `n` more pieces of gated replies pass. What nobody waits for yet is kept for later pieces."""
+        if self._loop is not None:
+            gate = self._gate
+            for _ in range(n):
+                self._loop.call_soon_threadsafe(gate.release)
+
+    def reset(self) -> None:
+        """Forget script, requests, bill, kept releases and counts; ids begin anew. Connections stay open."""
+        self._service = Service()
+        self._gate = asyncio.Semaphore(0)
+        self._accepted_before = self._accepted
+
+    # What it saw.
+
+    @property
+    def requests(self) -> list[RecordedRequest]:
+        """The requests so far, in the order in which they were complete. A copy."""
+        return list(self._service.requests)
+
+    @property
+    def bill(self) -> list[Charge]:
+        """The charges so far. A copy."""
+        return list(self._service.bill.charges)
+
+    @property
+    def connections(self) -> int:
+        """Connections accepted so far."""
+        return self._accepted - self._accepted_before
+
+    @property
+    def open_connections(self) -> int:
+        """Connections open now."""
+        return self._open
+
+    def wait_idle(self, timeout: float = 2.0) -> bool:
+        """Wait until no response is under way, at most `timeout` seconds. True if that is so.
+
+        After a client broke off, its charge is on the bill then.
+        """
+        end = time.monotonic() + timeout
+        while self._busy:
+            if time.monotonic() > end:
+                return False
+            time.sleep(0.001)
+        return True
+
+    # The thread.
+
+    def _run(self, bound: Future[int]) -> None:
+        asyncio.run(self._serve(bound))
+
+    async def _serve(self, bound: Future[int]) -> None:
+        self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
+        try:
+            server = await asyncio.start_server(
+                self._accept, _HOST, self.port, ssl=self._tls, backlog=_BACKLOG
+            )
+        except OSError as problem:
+            bound.set_exception(problem)
+            return
+        bound.set_result(server.sockets[0].getsockname()[1])
+        await self._stop.wait()
+        server.close()
+        for talk in self._talks:
+            talk.cancel()
+        await asyncio.gather(*self._talks, return_exceptions=True)
+        await asyncio.sleep(0)  # transports that were aborted close their sockets in the next round
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        talk = asyncio.current_task()
+        assert talk is not None
+        self._talks.add(talk)
+        self._accepted += 1
+        self._open += 1
+        connection = Connection(self._accepted, reader, writer)
+        try:
+            await self._talk(connection)
+            connection.close()
+        except ClientGoneError:
+            connection.close()
+        except asyncio.CancelledError:
+            connection.abort()
+        except Exception:  # a defect of the simulator must show, and must not take the server down
+            _logger.exception("the simulator failed to answer")
+            connection.abort()
+        finally:
+            self._open -= 1
+            self._talks.discard(talk)
+
+    async def _talk(self, connection: Connection) -> None:
+        keep = True
+        while keep:
+            try:
+                raw = await read_request(connection)
+            except BadRequestError as problem:
+                await connection.write(
+                    response_head(problem.status, [("content-length", "0"), ("connection", "close")])
+                )
+                return
+            if raw is None:
+                return
+            self._busy += 1
+            try:
+                service = self._service
+                turn = service.turn(raw, connection.number)
+                keep = await Player(turn, connection, service.bill, self._gate).play()
+            finally:
+                self._busy -= 1

@@ -1,0 +1,1 @@
+"""The only rooms that open connections. The default transport is the OpenAI SDK's HTTP client."""

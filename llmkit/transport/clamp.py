@@ -1,0 +1,86 @@
+"""A total deadline for blocking reads.
+
+The HTTP library's read timeout is per read and fixed when the body begins, so a reply that trickles outlives any
+deadline. Here each connect, read and write of the network layer is clamped to the deadline of the calling thread.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any, Protocol
+
+_current = threading.local()
+#: A read that starts at its deadline still gets this many seconds, because 0 means "do not block" to a socket.
+_LEAST = 0.001
+
+
+def set_deadline(deadline: float) -> None:
+    """The `time.monotonic()` value that the network calls of this thread must end by."""
+    _current.deadline = deadline
+
+
+def _clamped(timeout: float | None) -> float | None:
+    deadline: float | None = getattr(_current, "deadline", None)
+    if deadline is None:
+        return timeout
+    left = max(deadline - time.monotonic(), _LEAST)
+    return left if timeout is None else min(timeout, left)
+
+
+class _Stream(Protocol):
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes: ...
+    def write(self, buffer: bytes, timeout: float | None = None) -> None: ...
+    def close(self) -> None: ...
+    def start_tls(self, *args: Any, **kwargs: Any) -> _Stream: ...
+    def get_extra_info(self, info: str) -> Any: ...
+
+
+class ClampedStream:
+    """A network stream of the HTTP library whose calls end by the deadline."""
+
+    def __init__(self, stream: _Stream) -> None:
+        self._stream = stream
+        self.close = stream.close
+        self.get_extra_info = stream.get_extra_info
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        return self._stream.read(max_bytes, _clamped(timeout))
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self._stream.write(buffer, _clamped(timeout))
+
+    def start_tls(
+        self, ssl_context: Any, server_hostname: str | None = None, timeout: float | None = None
+    ) -> ClampedStream:
+        return ClampedStream(self._stream.start_tls(ssl_context, server_hostname, _clamped(timeout)))
+
+
+class ClampedBackend:
+    """A network backend of the HTTP library that makes clamped streams."""
+
+    def __init__(self, backend: Any) -> None:
+        self._backend = backend
+        self.sleep = backend.sleep
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Any = None,
+    ) -> ClampedStream:
+        return ClampedStream(self._backend.connect_tcp(host, port, _clamped(timeout), local_address, socket_options))
+
+    def connect_unix_socket(self, path: str, timeout: float | None = None, socket_options: Any = None) -> ClampedStream:
+        return ClampedStream(self._backend.connect_unix_socket(path, _clamped(timeout), socket_options))
+
+
+def clamp(http_client: Any) -> None:
+    """Clamp every pool of a sync HTTP client of the SDK. The pool's backend is not public: a contract test holds it."""
+    transports = [http_client._transport, *http_client._mounts.values()]  # noqa: SLF001 - see above
+    for transport in transports:
+        pool = getattr(transport, "_pool", None)
+        if pool is not None:
+            pool._network_backend = ClampedBackend(pool._network_backend)  # noqa: SLF001 - see above

@@ -1,0 +1,77 @@
+"""What a call used and what it cost: `Usage`, `Cost`, `Timings`. Unknown is `None`, never 0."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from decimal import Decimal
+from typing import Literal
+
+Basis = Literal["reported", "computed", "lower_bound", "ceiling", "not_billed", "free", "unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Token counts as the service reported them; a count that was not reported is `None`.
+
+    `prompt_tokens` includes `cached_tokens` and `cache_write_tokens`; `completion_tokens` includes
+    `reasoning_tokens`. `raw` is the service's whole usage object, numbers with a fraction as `Decimal`.
+    """
+
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    total_tokens: int | None = None
+    cached_tokens: int | None = None
+    cache_write_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    raw: Mapping[str, object] = field(default_factory=dict, repr=False)
+
+    def to_dict(self) -> dict[str, int | None]:
+        """The six counts."""
+        return {item.name: getattr(self, item.name) for item in fields(self) if item.name != "raw"}
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What one answer cost, in US dollars.
+
+    Attributes:
+        amount: the cost, or `None` where it is not known.
+        basis: where the amount comes from: "reported" by the service, "free" (a model on this machine), "not_billed"
+            (the service does not charge for this outcome), or "unknown".
+        reported: the service's own figure.
+        upstream: with an own key at the upstream provider (BYOK), what that provider charges; then
+            `amount = reported + upstream`.
+    """
+
+    amount: Decimal | None = None
+    basis: Basis = "unknown"
+    reported: Decimal | None = None
+    upstream: Decimal | None = None
+
+    def __str__(self) -> str:
+        return "unknown" if self.amount is None else f"${self.amount:f}"
+
+    def to_dict(self) -> dict[str, str | None]:
+        """Amounts as decimal text."""
+        return {
+            "amount": None if self.amount is None else str(self.amount),
+            "basis": self.basis,
+            "reported": None if self.reported is None else str(self.reported),
+            "upstream": None if self.upstream is None else str(self.upstream),
+        }
+
+
+UNKNOWN_COST = Cost()
+FREE = Cost(Decimal(0), "free")
+NOT_BILLED = Cost(Decimal(0), "not_billed")
+
+
+@dataclass(frozen=True, slots=True)
+class Timings:
+    """How long a local model took, in seconds; `None` where the backend does not say."""
+
+    total: float | None = None
+    load: float | None = None
+    prompt: float | None = None
+    completion: float | None = None

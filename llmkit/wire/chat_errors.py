@@ -1,0 +1,159 @@
+"""Errors of the chat-completions dialect: which class a status, code and text mean. Pure."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Mapping
+
+from llmkit.errors import (
+    AuthFailed,
+    BadRequest,
+    ConfigError,
+    Conflict,
+    ContentRefused,
+    ContextLengthExceeded,
+    InsufficientCredit,
+    LLMError,
+    MalformedResponse,
+    ModelNotFound,
+    Overloaded,
+    PayloadTooLarge,
+    PermissionDenied,
+    ProviderTimeout,
+    QuotaExhausted,
+    RateLimited,
+    ServerError,
+    scrub,
+)
+from llmkit.exchange import HTTPReply
+from llmkit.wire.hints import retry_after
+
+#: Codes and types of OpenAI and its imitators. They say more than the status.
+BY_CODE: Mapping[str, type[LLMError]] = {
+    "context_length_exceeded": ContextLengthExceeded,
+    "invalid_api_key": AuthFailed,
+    "authentication_error": AuthFailed,
+    "model_not_found": ModelNotFound,
+    "insufficient_quota": QuotaExhausted,
+    "billing_hard_limit_reached": QuotaExhausted,
+    "rate_limit_exceeded": RateLimited,
+    "content_policy_violation": ContentRefused,
+    "content_filter": ContentRefused,
+    "permission_error": PermissionDenied,
+    "unsupported_country_region_territory": PermissionDenied,
+    "overloaded_error": Overloaded,
+    "server_error": ServerError,
+}
+BY_STATUS: Mapping[int, type[LLMError]] = {
+    400: BadRequest,
+    401: AuthFailed,
+    402: InsufficientCredit,
+    403: PermissionDenied,
+    404: ModelNotFound,
+    408: ProviderTimeout,
+    409: Conflict,
+    413: PayloadTooLarge,
+    422: BadRequest,
+    429: RateLimited,
+    503: Overloaded,
+    504: ProviderTimeout,
+    524: ProviderTimeout,
+    529: Overloaded,
+}
+_TOO_LONG = re.compile(r"(?i)context (?:length|window|size)|prompt is too long|maximum (?:context|prompt)|too many tokens")
+_NO_ADDRESS = re.compile(r"(?i)invalid url|unknown request url|page not found|no route|cannot post")
+#: Headers that hold the id to quote to a service, best first.
+_ID_HEADERS = ("x-generation-id", "x-request-id", "request-id", "cf-ray")
+
+
+def request_id(headers: Mapping[str, str]) -> str | None:
+    """The service's id of an exchange."""
+    return next((headers[name] for name in _ID_HEADERS if headers.get(name)), None)
+
+
+def class_by_status(status: int | None) -> type[LLMError]:
+    """The class of a status alone; an unknown status is a `ServerError` from 500 on, else a `BadRequest`."""
+    if status is None:
+        return ServerError
+    return BY_STATUS.get(status) or (ServerError if status >= 500 else BadRequest)
+
+
+def classify(status: int | None, codes: tuple[str, ...], message: str) -> type[LLMError]:
+    """The class that a status, the service's codes and its text mean, in that order of trust: codes first."""
+    for code in codes:
+        if found := BY_CODE.get(code):
+            return found
+    if status in (400, 422, None) and _TOO_LONG.search(message):
+        return ContextLengthExceeded
+    if status == 404 and _NO_ADDRESS.search(message):
+        return BadRequest
+    return class_by_status(status)
+
+
+def status_of(code: object) -> int | None:
+    """The HTTP status that a code inside a body stands for."""
+    if isinstance(code, str) and code.isdigit():
+        code = int(code)
+    return code if isinstance(code, int) and not isinstance(code, bool) and 100 <= code < 600 else None
+
+
+def error_body(reply: HTTPReply) -> Mapping[str, object] | None:
+    """The `error` of a reply's body, as a mapping with at least a message; `None` where the body is no such thing."""
+    try:
+        value = json.loads(reply.body.decode("utf-8", "replace"))
+    except (ValueError, RecursionError):
+        return None
+    if isinstance(value, list) and len(value) == 1:
+        value = value[0]  # Google's compatible endpoint wraps its error in a list.
+    if not isinstance(value, dict):
+        return None
+    error = value.get("error", value)
+    if isinstance(error, str):
+        return {**value, "message": error}
+    if isinstance(error, dict):
+        return error if "message" in error or "code" in error else None if error is value else {"message": ""} | error
+    return None
+
+
+def without_body(status: int, reply: HTTPReply) -> LLMError:
+    """The error of a reply whose body is not the service's own error document: an edge, a proxy, a redirect."""
+    if 300 <= status < 400:
+        return ConfigError(
+            f"the address answers with a redirect ({status}), and llmkit follows none",
+            hint="Set base_url to the final address",
+            status=status,
+        )
+    text = scrub(reply.body[:400].decode("utf-8", "replace"), 160)
+    said = f": {text}" if text else " without a body"
+    if status == 404:
+        return BadRequest(f"there is nothing at this address{said}", hint="Check base_url", status=status)
+    cls = class_by_status(status)
+    return cls(f"HTTP {status}{said}", status=status, request_id=request_id(reply.headers))
+
+
+def make(
+    cls: type[LLMError],
+    error: Mapping[str, object],
+    *,
+    status: int | None,
+    headers: Mapping[str, str],
+    hint: str | None = None,
+    details: Mapping[str, object] | None = None,
+) -> LLMError:
+    """An error of class `cls` out of the service's error object and headers."""
+    text = error.get("message")
+    code = error.get("code") if not isinstance(error.get("code"), int) else None
+    return cls(
+        scrub(str(text)) if text else "the service reports an error without a text",
+        hint=hint,
+        status=status,
+        code=str(code or error.get("type") or "") or None,
+        request_id=request_id(headers),
+        retry_after=retry_after(headers, details or error, time.time()),
+        details=details,
+    )
+
+
+__all__ = ["MalformedResponse", "classify", "error_body", "make", "request_id", "status_of", "without_body"]

@@ -1,0 +1,80 @@
+"""How long a service asks to wait, out of the headers and error data that say so. Pure; the time is passed in."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
+
+#: A hint beyond a day is a mistake or a trap; it is ignored.
+LONGEST = 86_400.0
+_DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m(?!s))?(?:([\d.]+)s)?(?:([\d.]+)ms)?\Z")
+
+
+def retry_after(headers: Mapping[str, str], details: Mapping[str, object], now: float) -> float | None:
+    """Seconds to wait, or `None` where nothing usable is said.
+
+    Args:
+        headers: of the reply, names in lower case.
+        details: the error's own data: `retry_after`, and `headers` as OpenRouter mirrors them.
+        now: epoch seconds.
+
+    Sources in order: `retry-after-ms`, `retry-after` (seconds or date), `retry_after` in the error,
+    `x-ratelimit-reset` in the headers or mirrored in the error (epoch ms, epoch s, or a span), OpenAI's
+    `x-ratelimit-reset-requests` and `-tokens` ("6m0s").
+    """
+    mirrored = details.get("headers")
+    mirror = {str(k).lower(): str(v) for k, v in mirrored.items()} if isinstance(mirrored, Mapping) else {}
+    spans = [_duration(headers.get(f"x-ratelimit-reset-{kind}")) for kind in ("requests", "tokens")]
+    candidates = (
+        _scaled(headers.get("retry-after-ms"), 0.001),
+        _scaled(headers.get("retry-after"), 1.0),
+        _date(headers.get("retry-after"), now),
+        _scaled(details.get("retry_after"), 1.0),
+        _reset(headers.get("x-ratelimit-reset"), now),
+        _reset(mirror.get("x-ratelimit-reset"), now),
+        max((span for span in spans if span is not None), default=None),
+    )
+    return next((wait for wait in candidates if wait is not None and 0 <= wait <= LONGEST), None)
+
+
+def _number(value: object) -> float | None:
+    if value is None or isinstance(value, bool):
+        return None
+    try:
+        number = float(str(value).strip())
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _scaled(value: object, factor: float) -> float | None:
+    number = _number(value)
+    return None if number is None else number * factor
+
+
+def _date(value: str | None, now: float) -> float | None:
+    if value is None or _number(value) is not None:
+        return None
+    try:
+        return parsedate_to_datetime(value).timestamp() - now
+    except (ValueError, TypeError, OverflowError):
+        return None
+
+
+def _reset(value: str | None, now: float) -> float | None:
+    number = _number(value)
+    if number is None:
+        return _duration(value)
+    if number > 1e11:
+        return number / 1000 - now
+    return number - now if number > 1e9 else number
+
+
+def _duration(value: str | None) -> float | None:
+    match = _DURATION.match(value.strip()) if value else None
+    if match is None or not any(match.groups()):
+        return None
+    hours, minutes, seconds, millis = (_number(part) or 0.0 for part in match.groups())
+    return hours * 3600 + minutes * 60 + seconds + millis / 1000

@@ -1,0 +1,103 @@
+"""JSON to and from bytes. pydantic-core's parser does the work; what carries money is read without floats.
+
+pydantic-core is loaded by the first call, not by `import llmkit` or `create_language`.
+"""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from typing import TYPE_CHECKING, TypeVar, cast
+
+from llmkit.errors import BadRequest, MalformedResponse, scrub
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from dataclasses import Field
+
+T = TypeVar("T")
+_from_json: Callable[[bytes], object] | None = None
+
+
+def decode(data: bytes) -> object:
+    """The value of a JSON document; numbers with a fraction are floats. Invalid UTF-8 becomes the replacement character, as in SSE.
+
+    Raises:
+        ValueError: not JSON.
+    """
+    global _from_json  # noqa: PLW0603 - the import must not run at module level, nor the import machinery per chunk
+    if _from_json is None:
+        from pydantic_core import from_json
+
+        _from_json = from_json
+    try:
+        return _from_json(data)
+    except ValueError:
+        # Lone surrogates and invalid UTF-8: rare, and the standard library takes them.
+        return json.loads(data.decode("utf-8", "replace"))
+
+
+def decode_exact(data: bytes) -> object:
+    """As `decode`, but a number with a fraction or exponent becomes a `Decimal` of exactly its digits."""
+    return json.loads(data.decode("utf-8", "replace"), parse_float=Decimal)
+
+
+def decode_cut(data: bytes) -> object:
+    """What can be read of a JSON document that was cut off; `None` where nothing can."""
+    from pydantic_core import from_json
+
+    try:
+        return cast("object", from_json(data, allow_partial="trailing-strings"))
+    except ValueError:
+        return None
+
+
+def decode_object(data: bytes, what: str) -> dict[str, object]:
+    """The object that a whole body holds, exact in its numbers.
+
+    Raises:
+        MalformedResponse: not a JSON object; the text says what came instead.
+    """
+    try:
+        value = decode_exact(data)
+    except (ValueError, RecursionError) as error:
+        text = data.lstrip()[:200].decode("utf-8", "replace")
+        if text[:1] == "<":
+            raise MalformedResponse(f"{what} is an HTML page, not JSON: {scrub(text, 120)}") from None
+        raise MalformedResponse(f"{what} is not JSON ({scrub(str(error), 80)}): {scrub(text, 120)}") from None
+    if not isinstance(value, dict):
+        raise MalformedResponse(f"{what} is a JSON {type(value).__name__}, not an object")
+    return cast("dict[str, object]", value)
+
+
+def encode(value: object) -> bytes:
+    """A request body, UTF-8, keys in the order of the dict.
+
+    Raises:
+        BadRequest: something in it is not JSON.
+    """
+    from pydantic_core import PydanticSerializationError, to_json
+
+    try:
+        return to_json(value, inf_nan_mode="constants")
+    except (PydanticSerializationError, UnicodeError, ValueError) as error:
+        raise BadRequest(f"the request cannot be written as JSON: {scrub(str(error))}") from None
+
+
+def unfrozen(cls: type[T]) -> Callable[..., T]:
+    """A constructor of a mutable twin of a frozen slotted dataclass.
+
+    Setting `twin.__class__ = cls` then makes it the frozen value. The frozen `__init__` pays one `object.__setattr__`
+    call a field, which is most of the cost of a chunk; the twin stores its slots directly.
+    """
+    from dataclasses import MISSING, field, fields, make_dataclass
+
+    def twin_field(item: Field[object]) -> tuple[str, object, object]:
+        if item.default is not MISSING:
+            return item.name, object, field(default=item.default)
+        if item.default_factory is not MISSING:
+            return item.name, object, field(default_factory=item.default_factory)
+        return item.name, object, field()
+
+    members = [twin_field(item) for item in fields(cls)]  # type: ignore[arg-type]
+    return cast("Callable[..., T]", make_dataclass(f"_{cls.__name__}", members, slots=True))

@@ -1,0 +1,102 @@
+"""Ollama's answers as values. One or many objects of one reply make one response. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+
+from llmkit.errors import BadRequest, LLMError, ModelNotFound, Unsupported, scrub
+from llmkit.messages import FunctionCall, Message, ToolCall
+from llmkit.provider import Call
+from llmkit.responses import Choice, Response
+from llmkit.usage import FREE, UNKNOWN_COST, Timings, Usage
+from llmkit.wire import chat_errors as errors
+from llmkit.wire.chat_reply import count, mapping, objects, text
+
+JSON = Mapping[str, object]
+
+
+def tool_calls(message: JSON) -> tuple[ToolCall, ...]:
+    """The tool calls of one message object. Arguments are objects on this wire; older servers give no id."""
+    made: list[ToolCall] = []
+    for raw in objects(message.get("tool_calls")):
+        function = mapping(raw.get("function"))
+        arguments = function.get("arguments")
+        said = arguments if isinstance(arguments, str) else json.dumps({} if arguments is None else arguments, default=_plain)
+        made.append(ToolCall(text(raw.get("id")) or None, FunctionCall(text(function.get("name")) or "", said)))
+    return tuple(made)
+
+
+def _plain(value: object) -> object:
+    """Exact numbers of the reply, for the JSON text of the arguments."""
+    if isinstance(value, Decimal):
+        return float(value)
+    raise TypeError(type(value).__name__)
+
+
+def finish_reason(value: object, called: bool) -> str | None:
+    """The common finish reason. Ollama never says tool_calls; having seen calls says it."""
+    reason = text(value) or None
+    return "tool_calls" if called and reason == "stop" else reason
+
+
+def assemble(name: str, call: Call, events: Sequence[JSON], *, free: bool) -> Response:
+    """The response of the objects of one reply; the last one holds the counts."""
+    last = events[-1] if events else {}
+    messages = [mapping(event.get("message")) for event in events]
+    said = [text(message.get("content")) or "" for message in messages]
+    thought = "".join(text(message.get("thinking")) or "" for message in messages)
+    calls = tuple(made for message in messages for made in tool_calls(message))
+    logprobs = [item for event in events for item in objects(event.get("logprobs"))]
+    message = Message(
+        role="assistant", content="".join(said) if messages else None, reasoning=thought or None, tool_calls=calls
+    )
+    choice = Choice(message, 0, finish_reason(last.get("done_reason"), bool(calls)), text(last.get("done_reason")),
+                    {"content": logprobs} if logprobs else None)  # fmt: skip
+    return Response(
+        choices=(choice,),
+        usage=_usage(last),
+        cost=FREE if free else UNKNOWN_COST,
+        model=text(last.get("model")) or next((text(event.get("model")) for event in events if event.get("model")), None),
+        provider=name,
+        target=f"{name}:{call.model}",
+        timings=_timings(last),
+        extra={key: last[key] for key in ("remote_model", "remote_host", "created_at") if last.get(key)},
+    )
+
+
+def _usage(last: JSON) -> Usage:
+    """The counts. A count of zero is left out on this wire, so an absent one is not known to be zero."""
+    prompt, completion = count(last.get("prompt_eval_count")), count(last.get("eval_count"))
+    total = None if prompt is None or completion is None else prompt + completion
+    raw = {key: last[key] for key in ("prompt_eval_count", "eval_count") if key in last}
+    return Usage(prompt, completion, total, raw=raw)
+
+
+def _timings(last: JSON) -> Timings | None:
+    """Nanoseconds of the wire, in seconds."""
+    keys = ("total_duration", "load_duration", "prompt_eval_duration", "eval_duration")
+    spans = [count(last.get(key)) for key in keys]
+    if all(span is None for span in spans):
+        return None
+    return Timings(*(None if span is None else span / 1e9 for span in spans))
+
+
+def error_of(body: JSON, status: int | None, headers: Mapping[str, str]) -> LLMError:
+    """The typed error of Ollama's `{"error": "text"}`. The status says the class; the text only where it must."""
+    raw = body.get("error", body.get("message"))
+    said = str(mapping(raw).get("message") or raw or "")
+    cls = errors.classify(status, (), said)
+    if status == 400 and "does not support" in said:
+        cls = Unsupported
+    elif status is None and "not found" in said and "model" in said:
+        cls = ModelNotFound
+    elif status == 404 and cls is BadRequest:
+        cls = ModelNotFound if "model" in said else BadRequest
+    made = errors.make(cls, {"message": said}, status=status, headers=headers)
+    if url := body.get("signin_url"):
+        made.hint = f"Sign in with: ollama signin ({scrub(str(url), 120)})"
+    elif status == 503:
+        made.hint = "The server's queue is full; send fewer calls at once"
+    return made

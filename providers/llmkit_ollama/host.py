@@ -1,0 +1,54 @@
+"""`OLLAMA_HOST` as Ollama itself reads it."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+PORT = 11434
+
+
+def parse_host(text: str) -> str:
+    """The base URL of a host text.
+
+    Blanks and quotes around it are dropped. Without a scheme the port is 11434, with `http://` 80, with `https://`
+    443. `:1234` is this machine. `ollama.com` is https. A path is kept. `0.0.0.0` and `::` are addresses to listen
+    on; a client connects to loopback. A port that is none becomes the default.
+    """
+    host = text.strip().strip("\"'").strip()
+    scheme, mark, rest = host.partition("://")
+    if not mark:
+        scheme, rest = "http", host
+        port = PORT
+    else:
+        scheme = scheme.lower()
+        port = 443 if scheme == "https" else 80
+    address, slash, path = rest.partition("/")
+    if address == "ollama.com" and not mark:
+        scheme, port = "https", 443
+    name, port = _name_and_port(address, port)
+    if name in ("", "0.0.0.0", "::", "[::]"):  # noqa: S104 - recognised, to be replaced
+        name = "127.0.0.1" if name in ("", "0.0.0.0") else "[::1]"  # noqa: S104
+    if ":" in name and not name.startswith("["):
+        name = f"[{name}]"
+    default = 443 if scheme == "https" else 80
+    shown = "" if port == default else f":{port}"
+    return f"{scheme}://{name}{shown}{slash}{path}".rstrip("/")
+
+
+def _name_and_port(address: str, port: int) -> tuple[str, int]:
+    if address.startswith("["):
+        name, _, tail = address.partition("]")
+        name, tail = f"{name}]", tail.removeprefix(":")
+    elif address.count(":") > 1:
+        return address, port  # A bare IPv6 address has no port.
+    else:
+        name, _, tail = address.partition(":")
+    if tail.isascii() and tail.isdigit() and int(tail) <= 65535:
+        return name, int(tail)
+    return name, port
+
+
+def is_cloud(base_url: str) -> bool:
+    """Is it Ollama's own cloud?"""
+    host = urlsplit(base_url).hostname or ""
+    return host == "ollama.com" or host.endswith(".ollama.com")

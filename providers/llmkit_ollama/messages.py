@@ -1,0 +1,59 @@
+"""Messages as Ollama takes them: text is a plain string, media are raw base64, tool arguments are objects."""
+
+from __future__ import annotations
+
+from llmkit.errors import BadRequest, Unsupported
+from llmkit.messages import Message
+from llmkit.parts import AudioPart, FilePart, ImagePart, Part, TextPart, data_url
+
+
+def message_dict(message: Message) -> dict[str, object]:
+    """One turn in Ollama's shape. A developer turn becomes a system turn, since few model templates know the former.
+
+    Raises:
+        Unsupported: a part that Ollama cannot carry.
+        BadRequest: tool arguments that are no JSON object.
+    """
+    out: dict[str, object] = {"role": "system" if message.role == "developer" else message.role, "content": message.text}
+    if not isinstance(message.content, str):
+        media = [data for part in message.content or () if (data := _media(part)) is not None]
+        if media:
+            out["images"] = media
+    if message.role == "assistant" and message.reasoning:
+        out["thinking"] = message.reasoning
+    if message.tool_calls:
+        out["tool_calls"] = [_tool_call(message, index) for index in range(len(message.tool_calls))]
+    if message.role == "tool":
+        if message.name:
+            out["tool_name"] = message.name
+        if message.tool_call_id:
+            out["tool_call_id"] = message.tool_call_id
+    return out
+
+
+def _tool_call(message: Message, index: int) -> dict[str, object]:
+    call = message.tool_calls[index]
+    arguments = call.arguments
+    if arguments is None:
+        raise BadRequest(f"tool call {call.name!r} cannot go back to Ollama: {call.problem}")
+    made: dict[str, object] = {"function": {"index": index, "name": call.name, "arguments": arguments}}
+    return made if call.id is None else {"id": call.id, **made}
+
+
+def _media(part: Part) -> str | None:
+    """The base64 text of a medium; `None` for text."""
+    if isinstance(part, TextPart):
+        return None
+    if isinstance(part, AudioPart):
+        return part.data
+    if isinstance(part, ImagePart):
+        data = data_url(part.url)
+        if data is None:
+            raise Unsupported("Ollama takes an image as data, not as an address", hint="Use ImagePart.from_bytes(...)")
+        return data[1]
+    if isinstance(part, FilePart):
+        data = data_url(part.file_data or "")
+        if data is not None and data[0].startswith("image/"):
+            return data[1]
+        raise Unsupported("Ollama takes no files", hint="Send the file's text, or pages as images")
+    raise Unsupported(f"a part of type {part.type} cannot be sent to Ollama")

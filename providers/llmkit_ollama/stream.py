@@ -1,0 +1,123 @@
+"""Ollama's streams: one JSON object a line; only `done: true` says that the answer is whole."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from llmkit.errors import EmptyResponse, LLMError, MalformedResponse, ResponseTooLarge, StreamInterrupted, scrub
+from llmkit.messages import FunctionCall
+from llmkit.responses import Chunk, ChunkChoice, Delta, Response, ToolCallDelta
+from llmkit.wire.chat_reply import mapping, objects, text
+from llmkit.wire.jsonbytes import decode
+from llmkit.wire.ndjson import NDJSONDecoder
+from llmkit_ollama.answers import JSON, assemble, error_of, finish_reason, tool_calls
+
+if TYPE_CHECKING:
+    from llmkit.provider import Call
+    from llmkit_ollama.provider import OllamaProvider
+
+
+class OllamaDecoder:
+    """The decoder of one streamed reply."""
+
+    def __init__(self, provider: OllamaProvider, call: Call) -> None:
+        self._provider = provider
+        self._call = call
+        self._lines = NDJSONDecoder()
+        self._text: list[str] = []
+        self._thought: list[str] = []
+        self._rare: list[JSON] = []
+        self._calls = 0
+        self._last: JSON = {}
+        self._error: LLMError | None = None
+        self.done = False
+
+    def feed(self, data: bytes) -> Sequence[Chunk]:
+        """See `llmkit.provider.Decoder`."""
+        if self.done:
+            return ()
+        try:
+            lines = self._lines.feed(data)
+        except ResponseTooLarge as error:
+            self._fail(error)
+            return ()
+        chunks: list[Chunk] = []
+        for line in lines:
+            chunk = self._line(line, whole=bool(data))
+            if chunk is not None:
+                chunks.append(chunk)
+            if self.done:
+                break
+        return chunks
+
+    def _line(self, line: bytes, *, whole: bool) -> Chunk | None:
+        try:
+            event = decode(line)
+        except (ValueError, RecursionError) as error:
+            if whole or line[:1] == b"<":
+                self._fail(MalformedResponse(f"a line of the stream is not JSON ({scrub(str(error), 80)})"))
+            return None  # A last line without its end was cut off; finish() says so.
+        if not isinstance(event, dict):
+            return None
+        if event.get("error"):
+            self._fail(self._provider.placed(error_of(event, None, {}), self._call))
+            return None
+        self._last = event
+        self.done = event.get("done") is True
+        return self._chunk(event)
+
+    def _chunk(self, event: JSON) -> Chunk:
+        message = mapping(event.get("message"))
+        content = text(message.get("content")) or ""
+        thought = text(message.get("thinking")) or None
+        if content:
+            self._text.append(content)
+        if thought:
+            self._thought.append(thought)
+        pieces: tuple[ToolCallDelta, ...] = ()
+        if message.get("tool_calls"):
+            made = tool_calls(message)
+            pieces = tuple(
+                ToolCallDelta(self._calls + index, call.id, FunctionCall(call.name, call.function.arguments))
+                for index, call in enumerate(made)
+            )
+            self._calls += len(made)
+        logprobs = objects(event.get("logprobs"))
+        if pieces or logprobs:
+            self._rare.append({"message": {"tool_calls": message.get("tool_calls")}, "logprobs": list(logprobs)})
+        finish = finish_reason(event.get("done_reason"), bool(self._calls)) if self.done else None
+        delta = Delta(content, text(message.get("role")), thought, None, pieces)
+        choice = ChunkChoice(delta, 0, finish, {"content": list(logprobs)} if logprobs else None)
+        return Chunk((choice,), None, text(event.get("model")))
+
+    def _fail(self, error: LLMError) -> None:
+        self._error = error
+        self.done = True
+
+    def partial(self) -> Response:
+        """See `llmkit.provider.Decoder`."""
+        said: JSON = {"message": {"content": "".join(self._text), "thinking": "".join(self._thought)}}
+        ended = {key: value for key, value in self._last.items() if key not in ("message", "logprobs")}
+        return assemble(
+            self._provider.name, self._call, [said, *self._rare, ended], free=self._provider.is_free(self._call)
+        )
+
+    def finish(self) -> Response:
+        """See `llmkit.provider.Decoder`."""
+        delivered = bool(self._text or self._thought or self._calls)
+        if self._error is None and self._last.get("done") is True:
+            return self.partial()
+        error = self._error
+        if error is None:
+            error = StreamInterrupted("the stream ended without done: true") if self._last else self._nothing()
+        if delivered and not isinstance(error, StreamInterrupted):
+            error = StreamInterrupted(f"the stream failed after it had begun: {error.message}", reason=error)
+        error.partial = self.partial() if delivered else None
+        error.partial_text = "".join(self._text)
+        raise error
+
+    def _nothing(self) -> LLMError:
+        return EmptyResponse("the stream is empty")
+
+

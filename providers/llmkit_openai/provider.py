@@ -1,0 +1,44 @@
+"""OpenAI's chat completions, and any compatible server by `base_url`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+from llmkit.messages import Message
+from llmkit.provider import Call
+from llmkit.wire.chat import ChatProvider
+
+_OWN_HOSTS = (".openai.com", ".openai.azure.com", ".services.ai.azure.com")
+
+
+class OpenAIProvider(ChatProvider):
+    """`create_language("openai", model)`; with `base_url=` any server that speaks the same dialect."""
+
+    title = "OpenAI"
+    default_base_url = "https://api.openai.com/v1"
+    base_url_env = ("OPENAI_BASE_URL",)
+    key_env = ("OPENAI_API_KEY",)
+    key_origins = ("https://us.api.openai.com", "https://eu.api.openai.com")
+    key_page = "https://platform.openai.com/api-keys"
+    header_env: Mapping[str, str] = {
+        "OPENAI_ORG_ID": "OpenAI-Organization",
+        "OPENAI_PROJECT_ID": "OpenAI-Project",
+    }
+    max_stop = 4
+
+    def max_tokens_name(self, call: Call) -> str:
+        """OpenAI's newer models refuse `max_tokens`; most compatible servers know nothing else."""
+        return "max_completion_tokens" if is_openai(call.base_url) else "max_tokens"
+
+    def message(self, turn: Message, call: Call) -> dict[str, object]:
+        """OpenAI has developer turns; a compatible server gets them as system turns."""
+        out = super().message(turn, call)
+        if turn.role == "developer" and is_openai(call.base_url):
+            out["role"] = "developer"
+        return out
+
+
+def is_openai(base_url: str) -> bool:
+    """Is it OpenAI's own service, direct or at Azure?"""
+    return f".{urlsplit(base_url).hostname or ''}".endswith(_OWN_HOSTS)

@@ -1,0 +1,51 @@
+"""Services that speak OpenAI's chat completions, as rows of data: name, address, key variables, documentation.
+
+The rows are in `services.json`, made by `scripts/make_services.py`. A row may also hold any attribute of
+`ChatProvider` that differs for the service.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from importlib.resources import files
+from typing import cast
+
+from llmkit.provider import BaseProvider
+from llmkit.wire.chat import ChatProvider
+
+
+class ServiceProvider(ChatProvider):
+    """A compatible service out of one row."""
+
+    def __init__(self, name: str, row: Mapping[str, object]) -> None:
+        """`row` maps attributes of `ChatProvider` to their values."""
+        super().__init__(name)
+        for attribute, value in row.items():
+            setattr(self, attribute, tuple(value) if isinstance(value, list) else value)
+
+
+class _Services(Mapping[str, Callable[[str], BaseProvider]]):
+    """The table, read at its first use."""
+
+    def __init__(self) -> None:
+        self._rows: dict[str, dict[str, object]] | None = None
+
+    def _table(self) -> dict[str, dict[str, object]]:
+        if self._rows is None:
+            text = (files("llmkit_openai") / "services.json").read_text("utf-8")
+            self._rows = cast("dict[str, dict[str, object]]", json.loads(text)["services"])
+        return self._rows
+
+    def __getitem__(self, name: str) -> Callable[[str], BaseProvider]:
+        return partial(ServiceProvider, row=self._table()[name])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._table())
+
+    def __len__(self) -> int:
+        return len(self._table())
+
+
+SERVICES: Mapping[str, Callable[[str], BaseProvider]] = _Services()

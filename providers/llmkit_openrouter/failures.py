@@ -1,0 +1,131 @@
+"""OpenRouter's typed failures: `error.metadata.error_type` and `error.availability`. Pure.
+
+Facts: OpenRouter's errors page and recorded answers; the stable values of August 2026. An unknown value falls back to
+the HTTP status.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from llmkit.errors import (
+    AuthFailed,
+    BadRequest,
+    ContentRefused,
+    ContextLengthExceeded,
+    InsufficientCredit,
+    LLMError,
+    ModelNotFound,
+    Overloaded,
+    PayloadTooLarge,
+    PermissionDenied,
+    ProviderTimeout,
+    RateLimited,
+    ServerError,
+    scrub,
+)
+
+BY_TYPE: Mapping[str, type[LLMError]] = {
+    "context_length_exceeded": ContextLengthExceeded,
+    "max_tokens_exceeded": BadRequest,
+    "token_limit_exceeded": ContextLengthExceeded,
+    "string_too_long": BadRequest,
+    "invalid_request": BadRequest,
+    "invalid_prompt": BadRequest,
+    "content_policy_violation": ContentRefused,
+    "refusal": ContentRefused,
+    "invalid_image": BadRequest,
+    "image_too_large": BadRequest,
+    "image_too_small": BadRequest,
+    "unsupported_image_format": BadRequest,
+    "image_download_failed": BadRequest,
+    "authentication": AuthFailed,
+    "payment_required": InsufficientCredit,
+    "permission_denied": PermissionDenied,
+    "not_found": ModelNotFound,
+    "image_not_found": BadRequest,
+    "precondition_failed": BadRequest,
+    "payload_too_large": PayloadTooLarge,
+    "unprocessable": BadRequest,
+    "rate_limit_exceeded": RateLimited,
+    "server": ServerError,
+    "unmapped": ServerError,
+    "provider_unavailable": ServerError,
+    "provider_overloaded": Overloaded,
+    "timeout": ProviderTimeout,
+}
+#: `availability.code` to class and advice.
+BY_AVAILABILITY: Mapping[str, tuple[type[LLMError], str]] = {
+    "model_not_found": (ModelNotFound, "Check the name; model ids have the form vendor/model"),
+    "wrong_endpoint": (BadRequest, "This model is not for chat completions"),
+    "no_endpoints": (ModelNotFound, "Nobody serves this model under these conditions"),
+    "model_deprecated": (ModelNotFound, "The model is retired"),
+    "model_unavailable_upstream": (ModelNotFound, "The upstream provider does not serve it now"),
+    "privacy_restricted": (ModelNotFound, "Your privacy settings exclude every provider of this model"),
+    "constraint_filtered": (ModelNotFound, "The routing options exclude every provider of this model"),
+    "free_variant_ended": (ModelNotFound, "The free variant has ended; the paid one may go on"),
+    "region_restricted": (PermissionDenied, "The model is not offered in this region"),
+    "capacity_exhausted": (RateLimited, "All providers of this model are at capacity"),
+    "temporarily_unavailable": (Overloaded, "No provider of this model is available now"),
+}
+PAGES: Mapping[type[LLMError], str] = {
+    AuthFailed: "Check the key in OPENROUTER_API_KEY or api_key=; keys: https://openrouter.ai/keys",
+    InsufficientCredit: "Add credit at https://openrouter.ai/credits, or set a lower max_tokens",
+    ModelNotFound: "Models: https://openrouter.ai/models (ids have the form vendor/model)",
+}
+
+
+def mapping(value: object) -> Mapping[str, object]:
+    """The value if it is an object, else an empty one."""
+    return value if isinstance(value, Mapping) else {}
+
+
+def error_class(error: Mapping[str, object]) -> type[LLMError] | None:
+    """The class that OpenRouter's own codes mean; `None` where it gave none that is known."""
+    availability = mapping(error.get("availability"))
+    if found := BY_AVAILABILITY.get(str(availability.get("code"))):
+        return found[0]
+    metadata = mapping(error.get("metadata"))
+    kind = str(metadata.get("error_type") or error.get("error_type") or "")
+    if kind in BY_TYPE:
+        return BY_TYPE[kind]
+    if error.get("code") == 403 and (metadata.get("reasons") or metadata.get("flagged_input") or metadata.get("patterns")):
+        return ContentRefused
+    if error.get("code") == 400 and "not a valid model" in str(error.get("message")):
+        return ModelNotFound
+    return None
+
+
+def cause_text(error: Mapping[str, object]) -> str:
+    """What went wrong, with the upstream's own words where OpenRouter passes them on."""
+    text = str(error.get("message") or "")
+    metadata = mapping(error.get("metadata"))
+    name, raw = metadata.get("provider_name"), metadata.get("raw")
+    if name:
+        text += f" (upstream {name})"
+    if isinstance(raw, str) and raw and raw != error.get("message"):
+        text += f": {scrub(raw, 160)}"
+    return text
+
+
+def hint(error: Mapping[str, object], cls: type[LLMError]) -> str | None:
+    """What to do: OpenRouter's suggestions where it makes any."""
+    availability = mapping(error.get("availability"))
+    known = BY_AVAILABILITY.get(str(availability.get("code")))
+    said = known[1] if known else next((page for kind, page in PAGES.items() if issubclass(cls, kind)), None)
+    models = availability.get("fallback_models")
+    if isinstance(models, list) and models:
+        named = " or ".join(str(model) for model in models[:3])
+        return f"{said}. Try {named}" if said else f"Try {named}"
+    metadata = mapping(error.get("metadata"))
+    remedy = metadata.get("remedy_hint")
+    return scrub(str(remedy)) if remedy else said
+
+
+def request_stays(error: Mapping[str, object]) -> bool | None:
+    """Is the same request worth sending again? `None` where OpenRouter does not say."""
+    retryable = mapping(error.get("availability")).get("retryable")
+    if isinstance(retryable, bool):
+        return retryable
+    daily = "free-models-per-day" in str(error.get("message")) or "daily" in str(mapping(error.get("metadata")).get("limit_source"))
+    return False if daily else None

@@ -1,0 +1,50 @@
+"""Make `providers/llmkit_openai/services.json` out of the list of OpenAI-compatible services.
+
+    python scripts/make_services.py [PATH OF openai-compatible.json]
+
+Default path: `services/openai-compatible.json` under `LLMKIT_SHARED` (default: `shared` beside the repository).
+"""
+
+import json
+import os
+import re
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+SHARED = Path(os.environ.get("LLMKIT_SHARED", ROOT.parent / "shared"))
+TARGET = ROOT / "providers" / "llmkit_openai" / "services.json"
+LICENCE = "models.dev, MIT licence, Copyright (c) 2025 models.dev"
+#: Names that have a package of their own.
+OWN = {"openai", "openrouter", "ollama"}
+#: Variables that name an address, not a key.
+ADDRESSES = {"PRIVATEMODE_ENDPOINT"}
+
+
+def row(service: dict) -> dict:
+    """One service as attributes of `ChatProvider`."""
+    url = service["base_url"].rstrip("/")
+    in_url = set(re.findall(r"\$\{(\w+)\}", url))
+    keys = [name for name in service["key_env"] if name not in in_url | ADDRESSES]
+    made = {"title": service["name"], "default_base_url": url, "key_env": keys, "key_page": service["doc"]}
+    if addresses := [name for name in service["key_env"] if name in ADDRESSES]:
+        made["base_url_env"] = addresses
+    if not keys:
+        made["key_required"] = False
+    return made
+
+
+def main() -> None:
+    """Write the file."""
+    source = Path(sys.argv[1]) if len(sys.argv) > 1 else SHARED / "services" / "openai-compatible.json"
+    data = json.loads(source.read_text("utf-8"))
+    services = {name: row(service) for name, service in sorted(data["services"].items()) if name not in OWN}
+    head = {"source": data["source"], "licence": LICENCE}
+    lines = [f"  {json.dumps(name)}: {json.dumps(value, ensure_ascii=False)}" for name, value in services.items()]
+    text = json.dumps(head, ensure_ascii=False, indent=1)[:-2] + ',\n "services": {\n' + ",\n".join(lines) + "\n }\n}\n"
+    TARGET.write_text(text, "utf-8")
+    print(f"{TARGET.relative_to(ROOT)}: {len(services)} services")
+
+
+if __name__ == "__main__":
+    main()
