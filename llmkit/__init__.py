@@ -71,7 +71,8 @@ _HOMES = {
         "ConnectionLost ContentRefused ContextLengthExceeded DeadlineExceeded EmptyResponse FirstTokenTimeout "
         "InsufficientCredit LLMError LLMTimeout LocalOverload MalformedResponse ModelClosed ModelNotFound Overloaded "
         "PayloadTooLarge PermissionDenied ProviderBug ProviderConflict ProviderLoadError ProviderTimeout "
-        "QuotaExhausted RateLimited ResponseTooLarge ServerError StreamInterrupted TLSFailed UnknownProvider Unsupported"
+        "QuotaExhausted RateLimited ResponseTooLarge ServerError StreamInterrupted TLSFailed UnknownProvider "
+        "Unsupported"
     ),
     "factory": "create_language",
     "language": "LanguageModel",

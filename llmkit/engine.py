@@ -162,7 +162,9 @@ class Plan:
                 if step is None or (limit is not None and now + step[1] + (1 if step[1] else 0) > limit):
                     raise self._final(error) from None
                 index, wait = step
-                log.info("%s failed (%s); next %s in %.2f s", error.where, type(error).__name__, self._name(index), wait)
+                log.info(
+                    "%s failed (%s); next %s in %.2f s", error.where, type(error).__name__, self._name(index), wait
+                )
                 if wait:
                     yield Sleep(wait)
             else:

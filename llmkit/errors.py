@@ -244,7 +244,7 @@ class ServerError(LLMError):
     """The service failed to answer."""
 
     retryable = True
-    billed = "unknown"
+    billed: Billed = "unknown"
     advice = "The service failed; try again, or name other targets in fallbacks="
 
 
@@ -258,7 +258,7 @@ class Overloaded(ServerError):
 class LLMTimeout(LLMError, TimeoutError):
     """Something took longer than it may. Catches every time-out; it is a `TimeoutError` too."""
 
-    billed = "unknown"
+    billed: Billed = "unknown"
     retryable = True
 
 

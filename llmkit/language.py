@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Unpack, cast, overload
+from typing import TYPE_CHECKING, Any, Literal, Self, Unpack, cast, overload
 
 from llmkit.engine import Plan, Target
 from llmkit.errors import LLMError, ModelClosed
@@ -60,7 +60,7 @@ class LanguageModel:
 
     @property
     def provider(self) -> str:
-        """llmkit's name of the backend."""
+        """Llmkit's name of the backend."""
         return self._provider.name
 
     @property
@@ -249,13 +249,13 @@ class LanguageModel:
             left += spare._leave()
         return left
 
-    def __enter__(self) -> LanguageModel:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         self.close()
 
-    async def __aenter__(self) -> LanguageModel:
+    async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(

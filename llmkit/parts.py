@@ -10,7 +10,6 @@ from typing import TypeAlias
 from llmkit.errors import BadRequest
 
 
-
 @dataclass(frozen=True, slots=True)
 class TextPart:
     """Text. `extra` holds siblings such as `cache_control`, verbatim."""
@@ -105,7 +104,7 @@ def data_url(url: str) -> tuple[str, str] | None:
     Raises:
         BadRequest: a data URL that is not base64.
     """
-    if not url[:5].lower() == "data:":
+    if url[:5].lower() != "data:":
         return None
     head, comma, data = url[5:].partition(",")
     if not comma or not head.endswith(";base64"):

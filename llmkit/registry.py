@@ -146,7 +146,7 @@ def _owner(point: EntryPoint) -> tuple[str, str]:
 def _load(point: EntryPoint, name: str) -> object:
     try:
         return cast("object", point.load())
-    except Exception as error:  # noqa: BLE001 - a plugin's import may raise anything; it must not look like our fault
+    except Exception as error:
         raise ProviderLoadError(
             f"provider {name!r} of distribution {_owner(point)[0]} ({point.value}) cannot be loaded: "
             f"{type(error).__name__}: {scrub(str(error))}",

@@ -47,11 +47,9 @@ def check_settings(settings: Mapping[str, object], *, call: bool) -> dict[str, o
             if name == "retry":
                 checked[name] = None
             continue
-        if name in RANGES:
-            value = _number(name, value)
-        elif name in KINDS:
+        if name in KINDS:
             _kind(name, value)
-        checked[name] = value
+        checked[name] = _number(name, value) if name in RANGES else value
     return checked
 
 
@@ -230,7 +228,11 @@ def _own_origins(provider: BaseProvider, named: str | None, environ: Mapping[str
     if provider.key_follows_url:
         # The default address is asked for only where no variable names another: it may need variables of its own.
         own += [url for url in (named, provider.default_base_url) if url and "${" not in url]
-        if own_template := provider.default_base_url if provider.default_base_url and "${" in provider.default_base_url else None:
+        if (
+            own_template := provider.default_base_url
+            if provider.default_base_url and "${" in provider.default_base_url
+            else None
+        ):
             with suppress(ConfigError):
                 own.append(_filled(own_template, environ) or "")
     return {origin(provider.normalise_base_url(url)) for url in own if url}
@@ -244,7 +246,9 @@ def _filled(template: str | None, environ: Mapping[str, str]) -> str | None:
     def value(match: re.Match[str]) -> str:
         text = environ.get(match[1], "").strip()
         if not text:
-            raise ConfigError(f"the address needs the environment variable {match[1]}", hint=f"Set {match[1]} or pass base_url=")
+            raise ConfigError(
+                f"the address needs the environment variable {match[1]}", hint=f"Set {match[1]} or pass base_url="
+            )
         return text
 
     return re.sub(r"\$\{(\w+)\}", value, template)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import cast
+from typing import Any, cast
 
 from llmkit.messages import FunctionCall, Message, ToolCall
-from llmkit.usage import UNKNOWN_COST, Cost, Timings, Usage
+from llmkit.usage import UNKNOWN_COST, Basis, Cost, Timings, Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,8 +182,8 @@ class Response:
                 )
                 for choice in choices
             ),
-            usage=Usage(**cast("Mapping[str, int]", value.get("usage") or {})),
-            cost=Cost(basis=cast("object", cost.get("basis") or "unknown"), **amounts),  # type: ignore[arg-type]
+            usage=Usage(**cast("dict[str, Any]", value.get("usage") or {})),
+            cost=Cost(basis=cast("Basis", cost.get("basis") or "unknown"), **amounts),
             id=cast("str | None", value.get("id")),
             model=cast("str | None", value.get("model")),
             provider=str(value.get("provider") or ""),

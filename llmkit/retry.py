@@ -46,9 +46,9 @@ class RetryPolicy:
         if error.retry_after is not None:
             return error.retry_after + rng.uniform(0, min(1.0, error.retry_after / 10))
         if isinstance(error, (RateLimited, Overloaded)):
-            step = min(30.0, 2 * self.backoff * 2 ** (failures - 1))
+            step = min(30.0, 2 * self.backoff * 2.0 ** (failures - 1))
             return step / 2 + rng.uniform(0, step / 2)
-        return rng.uniform(0, min(self.longest_backoff, self.backoff * 2 ** (failures - 1)))
+        return rng.uniform(0, min(self.longest_backoff, self.backoff * 2.0 ** (failures - 1)))
 
 
 class Retries:

@@ -38,4 +38,3 @@ class Secret:
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a Secret cannot be pickled or copied; resolve the key where it is used")
-

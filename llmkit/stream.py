@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Generator, Iterator, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from llmkit.errors import LLMError
 
@@ -109,7 +109,7 @@ class ChatStream(_Outcome):
         if batches is not None:
             batches.close()
 
-    def __enter__(self) -> ChatStream:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
@@ -187,12 +187,11 @@ class AsyncChatStream(_Outcome):
 
     aclose = close
 
-    async def __aenter__(self) -> AsyncChatStream:
-        return await self._open()
+    async def __aenter__(self) -> Self:
+        await self._open()
+        return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
     ) -> None:
         await self.close()
-
-

@@ -68,4 +68,6 @@ class Tally:
     def snapshot(self) -> Totals:
         """The totals as they stand."""
         with self._lock:
-            return Totals(self._amount, **self._counts, prompt_tokens=self._tokens[0], completion_tokens=self._tokens[1])
+            return Totals(
+                self._amount, **self._counts, prompt_tokens=self._tokens[0], completion_tokens=self._tokens[1]
+            )

@@ -79,8 +79,8 @@ class ClampedBackend:
 
 def clamp(http_client: Any) -> None:
     """Clamp every pool of a sync HTTP client of the SDK. The pool's backend is not public: a contract test holds it."""
-    transports = [http_client._transport, *http_client._mounts.values()]  # noqa: SLF001 - see above
+    transports = [http_client._transport, *http_client._mounts.values()]
     for transport in transports:
         pool = getattr(transport, "_pool", None)
         if pool is not None:
-            pool._network_backend = ClampedBackend(pool._network_backend)  # noqa: SLF001 - see above
+            pool._network_backend = ClampedBackend(pool._network_backend)

@@ -15,6 +15,7 @@ from importlib.metadata import version
 from threading import Lock
 from typing import TYPE_CHECKING, Any, cast
 
+from llmkit.transport.bodies import refuse_status, refuse_status_async
 from llmkit.transport.clamp import clamp
 
 if TYPE_CHECKING:
@@ -91,10 +92,16 @@ def sync_client(endpoint: Endpoint) -> OpenAI:
     """A client for one endpoint, with its own pool."""
     import openai
 
-    http_client = openai.DefaultHttpxClient(**_client_arguments(endpoint))
+    hooks = {"response": [refuse_status]}
+    http_client = openai.DefaultHttpxClient(**_client_arguments(endpoint), event_hooks=hooks)
     clamp(http_client)
     return _sync_class()(
-        api_key="unused", base_url=endpoint.base_url, max_retries=0, http_client=http_client, organization="", project=""
+        api_key="unused",
+        base_url=endpoint.base_url,
+        max_retries=0,
+        http_client=http_client,
+        organization="",
+        project="",
     )
 
 
@@ -102,13 +109,18 @@ def async_client(endpoint: Endpoint) -> AsyncOpenAI:
     """A client for one endpoint and one event loop. With aiohttp installed it is the SDK's aiohttp client."""
     import openai
 
-    arguments = _client_arguments(endpoint)
+    arguments = {**_client_arguments(endpoint), "event_hooks": {"response": [refuse_status_async]}}
     try:
         http_client = openai.DefaultAioHttpClient(**arguments)
     except (RuntimeError, AttributeError):  # aiohttp, or the SDK's extra for it, is not installed
         http_client = openai.DefaultAsyncHttpxClient(**arguments)
     return _async_class()(
-        api_key="unused", base_url=endpoint.base_url, max_retries=0, http_client=http_client, organization="", project=""
+        api_key="unused",
+        base_url=endpoint.base_url,
+        max_retries=0,
+        http_client=http_client,
+        organization="",
+        project="",
     )
 
 

@@ -136,7 +136,7 @@ class AsyncRun:
                 self._body = await effect.transport.aopen(effect.request, effect.deadline)
                 return self._body
             case Sleep():
-                await asyncio.sleep(effect.seconds)
+                return await asyncio.sleep(effect.seconds)
             case Emit():
                 raise AssertionError("a plain call emits no chunks")
 

@@ -1,9 +1,9 @@
 """The chat-completions dialect as a base class. An OpenAI-compatible service is a subclass with three attributes:
 
-    class AcmeProvider(ChatProvider):
-        title = "Acme"
-        default_base_url = "https://api.acme.example/v1"
-        key_env = ("ACME_API_KEY",)
+class AcmeProvider(ChatProvider):
+    title = "Acme"
+    default_base_url = "https://api.acme.example/v1"
+    key_env = ("ACME_API_KEY",)
 """
 
 from __future__ import annotations
@@ -73,7 +73,10 @@ class ChatProvider(BaseProvider):
 
     def body(self, call: Call) -> dict[str, object]:
         """The JSON body. `extra_body` goes over it last."""
-        body: dict[str, object] = {"model": call.model, "messages": [self.message(turn, call) for turn in call.messages]}
+        body: dict[str, object] = {
+            "model": call.model,
+            "messages": [self.message(turn, call) for turn in call.messages],
+        }
         for name, value in call.settings.items():
             body.update(self.setting(name, value, call))
         if call.stream:
@@ -127,7 +130,11 @@ class ChatProvider(BaseProvider):
     def check(self, call: Call) -> None:
         """See `BaseProvider`."""
         stop = call.settings.get("stop")
-        if self.max_stop is not None and not isinstance(stop, str) and len(cast("Sequence[str]", stop or ())) > self.max_stop:
+        if (
+            self.max_stop is not None
+            and not isinstance(stop, str)
+            and len(cast("Sequence[str]", stop or ())) > self.max_stop
+        ):
             raise BadRequest(f"stop has {len(cast('Sequence[str]', stop))} texts", hint=f"At most {self.max_stop}")
         if call.settings.get("top_logprobs") is not None and not call.settings.get("logprobs"):
             raise BadRequest("top_logprobs is set without logprobs", hint="Set logprobs=True too")
@@ -150,13 +157,14 @@ class ChatProvider(BaseProvider):
         choices = tuple(parse_choice(raw, position) for position, raw in enumerate(raw_choices))
         failed = next((raw for raw in raw_choices if raw.get("error") or raw.get("finish_reason") == "error"), None)
         if body.get("error") or failed is not None:
-            error = self.event_error(call, {**body, **(failed or {})}, reply.headers)
-            raise self._with_partial(error, call, body, choices)
+            failure = self.event_error(call, {**body, **(failed or {})}, reply.headers)
+            raise self._with_partial(failure, call, body, choices)
         if not choices:
             raise EmptyResponse("the reply has no choices", request_id=text(body.get("id")))
         if all(choice.finish_reason is None and not delivered(choice.message) for choice in choices):
-            error = EmptyResponse("the reply holds neither content nor a finish_reason", request_id=text(body.get("id")))
-            raise self._with_partial(error, call, body, choices)
+            nothing = EmptyResponse("the reply holds neither content nor a finish_reason")
+            nothing.request_id = text(body.get("id"))
+            raise self._with_partial(nothing, call, body, choices)
         return self.assemble(call, body, choices, extra_of(body), raw=body)
 
     def _parse_events(self, call: Call, reply: HTTPReply) -> Response:

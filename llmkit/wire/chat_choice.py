@@ -60,9 +60,14 @@ class ChoiceBuilder:
                 self._lists.setdefault(key, []).extend(objects(value))
             elif isinstance(value, dict):
                 self._extra[key] = _join(mapping(self._extra.get(key)), value)
-            elif value != "" and value != []:
+            elif value not in ("", []):
                 self._extra[key] = value
         return calls, details
+
+    def end(self, finish: str | None, native: str | None) -> None:
+        """Take a finish reason; the first of each stands."""
+        self.finish = self.finish or finish
+        self.native = self.native or native
 
     def add_logprobs(self, value: object) -> None:
         """Join the token lists of the chunks' `logprobs`; a value of another shape replaces what was there."""

@@ -62,7 +62,9 @@ BY_STATUS: Mapping[int, type[LLMError]] = {
     524: ProviderTimeout,
     529: Overloaded,
 }
-_TOO_LONG = re.compile(r"(?i)context (?:length|window|size)|prompt is too long|maximum (?:context|prompt)|too many tokens")
+_TOO_LONG = re.compile(
+    r"(?i)context (?:length|window|size)|prompt is too long|maximum (?:context|prompt)|too many tokens"
+)
 _NO_ADDRESS = re.compile(r"(?i)invalid url|unknown request url|page not found|no route|cannot post")
 #: Headers that hold the id to quote to a service, best first.
 _ID_HEADERS = ("x-generation-id", "x-request-id", "request-id", "cf-ray")

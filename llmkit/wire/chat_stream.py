@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
 #: Longest body that is kept when a stream turns out to be a plain document.
 DOCUMENT_LIMIT = 32 * 1024 * 1024
-#: Keys whose absence makes a delta a plain piece of text.
-_PLAIN = frozenset({"role", "content"})
 
 
 class ChatDecoder:
@@ -82,7 +80,7 @@ class ChatDecoder:
         start = self._head.lstrip()
         if not start:
             return ()
-        if start[:1] in (b"{", b"[", b"<"):
+        if start.startswith((b"{", b"[", b"<")):
             self._document, self._head = self._head, bytearray()
             return () if data else self._end_document()
         self._sse = SSEDecoder()
@@ -116,17 +114,16 @@ class ChatDecoder:
             return None
         if type(event) is not dict:
             return None
+        if not self._first:
+            self._first = event
         self._events += 1
         choices = event.get("choices")
-        if event.get("error") or (kind == "error" and not choices):
+        if event.get("usage"):
             self._read_usage(event, payload)
+        if event.get("error") or (kind == "error" and not choices):
             chunk = self._pieces(objects(choices), event)
             self._fail(self._provider.event_error(self._call, event))
             return chunk
-        if event.get("usage"):
-            self._read_usage(event, payload)
-        if not self._first:
-            self._first = event
         return self._pieces(choices, event) if choices and type(choices) is list else None
 
     def _read_usage(self, event: JSON, payload: bytes) -> None:
@@ -138,61 +135,59 @@ class ChatDecoder:
         self._extra.update(extra_of(event))
 
     def _pieces(self, choices: Sequence[object], event: JSON) -> Chunk | None:
-        made: list[ChunkChoice] = []
-        for raw in choices:
-            if type(raw) is dict:
-                made.append(self._piece(raw))
-                if raw.get("error") or raw.get("finish_reason") == "error":
-                    self._fail(self._provider.event_error(self._call, {**event, **raw}))
+        made = tuple([self._piece(raw, event) for raw in choices if type(raw) is dict])
         if not made:
             return None
-        first = self._first or event
-        chunk = self._chunk(tuple(made), first.get("id"), first.get("model"))
-        chunk.__class__ = Chunk  # type: ignore[assignment]
+        first = self._first
+        chunk = self._chunk(made, first.get("id"), first.get("model"))
+        chunk.__class__ = Chunk
         return chunk
 
-    def _piece(self, raw: JSON) -> ChunkChoice:
-        index = raw.get("index")
+    def _piece(self, raw: JSON, event: JSON) -> ChunkChoice:
+        """One choice of an event. This runs for each piece of text: what is rare is looked at only if it is there."""
+        get = raw.get
+        index = get("index")
         if type(index) is not int:
             index = count(index) or 0
         builder = self._choices.get(index)
         if builder is None:
             builder = self._choices[index] = ChoiceBuilder(index)
-        delta = raw.get("delta")
+        delta = get("delta")
         if type(delta) is not dict:
-            message = raw.get("message")
+            message = get("message")
             delta = message if type(message) is dict else {}
         content = delta.get("content")
-        thought = None
-        if content is not None and type(content) is not str:
-            content, thought = split_content(content)
-        if content:
-            builder.text.append(content)
-        if delta.keys() <= _PLAIN and thought is None:
-            piece = self._delta(content or "", delta.get("role"))
+        if type(content) is str and (len(delta) == 1 or (len(delta) == 2 and "role" in delta)):
+            if content:
+                builder.text.append(content)
+            piece = self._delta(content, delta.get("role"))
         else:
-            piece = self._rich_delta(builder, delta, content or "", thought)
-        piece.__class__ = Delta  # type: ignore[assignment]
-        finish = raw.get("finish_reason")
-        if finish and builder.finish is None:
-            builder.finish = text(finish)
-        if builder.native is None and (native := raw.get("native_finish_reason")):
-            builder.native = text(native)
-        if (logprobs := raw.get("logprobs")) is not None:
+            piece = self._rich_delta(builder, delta)
+        piece.__class__ = Delta
+        if (logprobs := get("logprobs")) is not None:
             builder.add_logprobs(logprobs)
+        finish = get("finish_reason")
+        if finish or "error" in raw:
+            finish = text(finish)
+            builder.end(finish, text(get("native_finish_reason")))
+            if get("error") or finish == "error":
+                self._fail(self._provider.event_error(self._call, {**event, **raw}))
         choice = self._choice(piece, index, finish, logprobs)
-        choice.__class__ = ChunkChoice  # type: ignore[assignment]
+        choice.__class__ = ChunkChoice
         return choice
 
-    def _rich_delta(self, builder: ChoiceBuilder, delta: JSON, content: str, thought: str | None) -> Delta:
+    def _rich_delta(self, builder: ChoiceBuilder, delta: JSON) -> Delta:
+        content, thought = split_content(delta.get("content"))
         reasoning = text(delta.get("reasoning")) or text(delta.get("reasoning_content")) or thought
         refusal = text(delta.get("refusal"))
+        if content:
+            builder.text.append(content)
         if reasoning:
             builder.reasoning.append(reasoning)
         if refusal:
             builder.refusal.append(refusal)
         calls, details = builder.rare(delta)
-        return self._delta(content, delta.get("role"), reasoning, refusal, calls, details)
+        return self._delta(content or "", delta.get("role"), reasoning, refusal, calls, details)
 
     def _fail(self, error: LLMError) -> None:
         self._error = self._error or error

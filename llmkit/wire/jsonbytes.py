@@ -20,7 +20,9 @@ _from_json: Callable[[bytes], object] | None = None
 
 
 def decode(data: bytes) -> object:
-    """The value of a JSON document; numbers with a fraction are floats. Invalid UTF-8 becomes the replacement character, as in SSE.
+    """The value of a JSON document; numbers with a fraction are floats.
+
+    Invalid UTF-8 becomes the replacement character, as in SSE.
 
     Raises:
         ValueError: not JSON.

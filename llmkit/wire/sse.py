@@ -22,6 +22,9 @@ class Event(NamedTuple):
     id: str = ""
 
 
+_new = tuple.__new__  # What the class does, without a call through its constructor for each event.
+
+
 class SSEDecoder:
     """Feed it reads, take events. An event that no blank line closes before the end is discarded."""
 
@@ -45,6 +48,8 @@ class SSEDecoder:
         if self._after_cr or b"\r" in data:
             data = self._line_feeds(data)
         buffer = self._buffer
+        if not buffer and self._started and data[-2:] == b"\n\n":
+            return self._events(data[:-2].split(b"\n\n"))  # A read of whole events, as most are.
         buffer += data
         if not self._started and not self._strip_bom():
             return []
@@ -57,17 +62,20 @@ class SSEDecoder:
         blocks = bytes(buffer[:end]).split(b"\n\n")
         del buffer[: end + 2]
         self._scanned = len(buffer)
+        return self._events(blocks)
+
+    def _events(self, blocks: list[bytes]) -> list[Event]:
         events: list[Event] = []
         for block in blocks:
             # Nearly every block is one data line, read here without a look at its fields.
             if block[:6] == b"data: " and b"\n" not in block:
-                events.append(Event(block[6:], "message", self._id))
+                events.append(_new(Event, (block[6:], "message", self._id)))
             elif event := self._block(block):
                 events.append(event)
         return events
 
     def _line_feeds(self, data: bytes) -> bytes:
-        """CR and CRLF become LF. A CR at the end of a read counts at once; an LF that then follows is its second half."""
+        """CR and CRLF become LF. A CR at the end of a read counts at once; an LF that follows belongs to it."""
         first_half, self._after_cr = self._after_cr, data[-1:] == b"\r"
         if first_half and data[:1] == b"\n":
             data = data[1:]

@@ -23,7 +23,11 @@ def tool_calls(message: JSON) -> tuple[ToolCall, ...]:
     for raw in objects(message.get("tool_calls")):
         function = mapping(raw.get("function"))
         arguments = function.get("arguments")
-        said = arguments if isinstance(arguments, str) else json.dumps({} if arguments is None else arguments, default=_plain)
+        said = (
+            arguments
+            if isinstance(arguments, str)
+            else json.dumps({} if arguments is None else arguments, default=_plain)
+        )
         made.append(ToolCall(text(raw.get("id")) or None, FunctionCall(text(function.get("name")) or "", said)))
     return tuple(made)
 
@@ -58,7 +62,8 @@ def assemble(name: str, call: Call, events: Sequence[JSON], *, free: bool) -> Re
         choices=(choice,),
         usage=_usage(last),
         cost=FREE if free else UNKNOWN_COST,
-        model=text(last.get("model")) or next((text(event.get("model")) for event in events if event.get("model")), None),
+        model=text(last.get("model"))
+        or next((text(event.get("model")) for event in events if event.get("model")), None),
         provider=name,
         target=f"{name}:{call.model}",
         timings=_timings(last),

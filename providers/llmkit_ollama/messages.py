@@ -14,7 +14,10 @@ def message_dict(message: Message) -> dict[str, object]:
         Unsupported: a part that Ollama cannot carry.
         BadRequest: tool arguments that are no JSON object.
     """
-    out: dict[str, object] = {"role": "system" if message.role == "developer" else message.role, "content": message.text}
+    out: dict[str, object] = {
+        "role": "system" if message.role == "developer" else message.role,
+        "content": message.text,
+    }
     if not isinstance(message.content, str):
         media = [data for part in message.content or () if (data := _media(part)) is not None]
         if media:

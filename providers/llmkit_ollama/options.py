@@ -57,7 +57,9 @@ class OllamaOptions:
         if self.num_ctx is not None and (isinstance(self.num_ctx, bool) or self.num_ctx < 1):
             raise BadRequest(f"num_ctx is {self.num_ctx}", hint="It is a number of tokens, 1 or more")
         if isinstance(self.keep_alive, str) and not _DURATION.match(self.keep_alive):
-            raise BadRequest(f"keep_alive is {self.keep_alive!r}", hint='Pass seconds as a number, or text such as "10m"')
+            raise BadRequest(
+                f"keep_alive is {self.keep_alive!r}", hint='Pass seconds as a number, or text such as "10m"'
+            )
         if isinstance(self.think, str) and self.think not in THINK:
             raise BadRequest(f"think is {self.think!r}", hint=f"True, False or one of {', '.join(THINK)}")
 

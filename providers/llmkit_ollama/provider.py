@@ -166,5 +166,3 @@ class OllamaProvider(BaseProvider):
     def decoder(self, call: Call) -> Decoder:
         """See `BaseProvider`."""
         return OllamaDecoder(self, call)
-
-

@@ -20,8 +20,7 @@ def inline(schema: Mapping[str, object]) -> dict[str, object]:
     function = schema.get("function")
     if isinstance(function, Mapping) and isinstance(function.get("parameters"), Mapping):
         root = cast("Mapping[str, object]", function["parameters"])  # References in a tool count from its parameters.
-    made = cast("dict[str, object]", _walk(schema, root, 0))
-    return made
+    return cast("dict[str, object]", _walk(schema, root, 0))
 
 
 def _walk(value: object, root: Mapping[str, object], depth: int) -> object:

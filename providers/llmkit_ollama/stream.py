@@ -119,5 +119,3 @@ class OllamaDecoder:
 
     def _nothing(self) -> LLMError:
         return EmptyResponse("the stream is empty")
-
-

@@ -89,7 +89,9 @@ def error_class(error: Mapping[str, object]) -> type[LLMError] | None:
     kind = str(metadata.get("error_type") or error.get("error_type") or "")
     if kind in BY_TYPE:
         return BY_TYPE[kind]
-    if error.get("code") == 403 and (metadata.get("reasons") or metadata.get("flagged_input") or metadata.get("patterns")):
+    if error.get("code") == 403 and (
+        metadata.get("reasons") or metadata.get("flagged_input") or metadata.get("patterns")
+    ):
         return ContentRefused
     if error.get("code") == 400 and "not a valid model" in str(error.get("message")):
         return ModelNotFound
@@ -127,5 +129,7 @@ def request_stays(error: Mapping[str, object]) -> bool | None:
     retryable = mapping(error.get("availability")).get("retryable")
     if isinstance(retryable, bool):
         return retryable
-    daily = "free-models-per-day" in str(error.get("message")) or "daily" in str(mapping(error.get("metadata")).get("limit_source"))
+    daily = "free-models-per-day" in str(error.get("message")) or "daily" in str(
+        mapping(error.get("metadata")).get("limit_source")
+    )
     return False if daily else None

@@ -58,7 +58,9 @@ class OpenRouterProvider(ChatProvider):
     def build(self, call: Call) -> HTTPRequest:
         """See `BaseProvider`."""
         request = super().build(call)
-        return replace(request, headers=call.options.headers()) if isinstance(call.options, OpenRouterOptions) else request
+        return (
+            replace(request, headers=call.options.headers()) if isinstance(call.options, OpenRouterOptions) else request
+        )
 
     def message(self, turn: Message, call: Call) -> dict[str, object]:
         """Reasoning blocks go back verbatim; the plain reasoning text only where there are none."""
@@ -94,9 +96,7 @@ class OpenRouterProvider(ChatProvider):
                 bounds.check_reasoning(asked)
             own = call.options.reasoning if isinstance(call.options, OpenRouterOptions) else None
             if own is not None and dict(own) != asked:
-                raise BadRequest(
-                    "reasoning= and OpenRouterOptions(reasoning=...) differ", hint="Set one of them"
-                )
+                raise BadRequest("reasoning= and OpenRouterOptions(reasoning=...) differ", hint="Set one of them")
 
     def cost(self, call: Call, usage: Usage) -> Cost:
         """OpenRouter's own figure, exactly. With an own upstream key (BYOK) the upstream's charge comes on top."""
@@ -121,9 +121,7 @@ class OpenRouterProvider(ChatProvider):
             cls = type(made)
         said = {**error, "message": failures.cause_text(error)}
         details = {**failures.mapping(error.get("metadata")), **failures.mapping(error.get("availability"))}
-        made = errors.make(
-            cls, said, status=status, headers=headers, hint=failures.hint(error, cls), details=details
-        )
+        made = errors.make(cls, said, status=status, headers=headers, hint=failures.hint(error, cls), details=details)
         kind = details.get("error_type") or error.get("error_type") or details.get("code")
         made.code = str(kind) if isinstance(kind, str) else made.code
         if (again := failures.request_stays(error)) is not None:

@@ -1,0 +1,157 @@
+"""Open replies of the SDK's HTTP client, read as bytes; and replies with an error status, read whole."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterator, Mapping
+from typing import Any
+
+from llmkit.errors import FirstTokenTimeout, LLMError
+from llmkit.transport.clamp import set_deadline
+from llmkit.transport.faults import to_error
+
+#: Longest error body that is read; what is beyond is cut off.
+ERROR_LIMIT = 8 * 1024 * 1024
+
+
+class StatusReply(Exception):
+    """A reply with any other status than 2xx, raised by the response hook in place of the SDK's exception."""
+
+    def __init__(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
+        super().__init__(f"HTTP {status}")
+        self.status = status
+        self.headers = headers
+        self.body = body
+
+
+def refuse_status(reply: Any) -> None:
+    """Response hook: read an error reply up to the limit, before the SDK reads it without one."""
+    if 200 <= reply.status_code < 300:
+        return
+    body = bytearray()
+    for part in reply.iter_bytes():
+        body += part
+        if len(body) > ERROR_LIMIT:
+            break
+    raise StatusReply(reply.status_code, dict(reply.headers), bytes(body[:ERROR_LIMIT]))
+
+
+async def refuse_status_async(reply: Any) -> None:
+    """As `refuse_status`."""
+    if 200 <= reply.status_code < 300:
+        return
+    body = bytearray()
+    async for part in reply.aiter_bytes():
+        body += part
+        if len(body) > ERROR_LIMIT:
+            break
+    raise StatusReply(reply.status_code, dict(reply.headers), bytes(body[:ERROR_LIMIT]))
+
+
+def status_reply(error: BaseException | None) -> StatusReply | None:
+    """The error reply inside an exception; older SDKs wrap what a hook raises."""
+    while error is not None and not isinstance(error, StatusReply):
+        error = error.__cause__
+    return error
+
+
+class WholeBody:
+    """A reply that has been read."""
+
+    def __init__(self, reply: StatusReply) -> None:
+        self.status = reply.status
+        self.headers = reply.headers
+        self._left = reply.body
+
+    def read(self, deadline: float) -> bytes:
+        data, self._left = self._left, b""
+        return data
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+class AsyncWholeBody:
+    """As `WholeBody`, on an event loop."""
+
+    def __init__(self, reply: StatusReply) -> None:
+        self.status = reply.status
+        self.headers = reply.headers
+        self._left = reply.body
+
+    async def read(self, deadline: float) -> bytes:
+        data, self._left = self._left, b""
+        return data
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+
+class SyncBody:
+    """An open reply, read from a thread."""
+
+    __slots__ = ("_address", "_parts", "_reply", "headers", "status")
+
+    def __init__(self, reply: Any, address: str) -> None:
+        self._reply = reply
+        self._address = address
+        self.status: int = reply.status_code
+        self.headers: Mapping[str, str] = reply.headers
+        # A compressed reply must be unpacked; the usual one is taken as it comes.
+        packed = reply.headers.get("content-encoding", "identity") != "identity"
+        self._parts: Iterator[bytes] = reply.iter_bytes() if packed else reply.iter_raw()
+
+    def read(self, deadline: float) -> bytes:
+        set_deadline(deadline)
+        try:
+            for part in self._parts:
+                if part:
+                    return part
+            return b""
+        except Exception as error:
+            failure = _read_error(error, self._address)
+        raise failure
+
+    def close(self) -> None:
+        self._reply.close()
+
+
+class LoopBody:
+    """As `SyncBody`, on an event loop."""
+
+    __slots__ = ("_address", "_parts", "_reply", "headers", "status")
+
+    def __init__(self, reply: Any, address: str) -> None:
+        self._reply = reply
+        self._address = address
+        self.status: int = reply.status_code
+        self.headers: Mapping[str, str] = reply.headers
+        packed = reply.headers.get("content-encoding", "identity") != "identity"
+        self._parts: AsyncIterator[bytes] = reply.aiter_bytes() if packed else reply.aiter_raw()
+
+    async def read(self, deadline: float) -> bytes:
+        try:
+            async with asyncio.timeout_at(loop_time(deadline)):
+                # Not `async for`: leaving that loop would not close the iterator, and it is read on later.
+                while (part := await anext(self._parts, None)) is not None:
+                    if part:
+                        return part
+            return b""
+        except Exception as error:
+            failure = _read_error(error, self._address)
+        raise failure
+
+    async def close(self) -> None:
+        await self._reply.aclose()
+
+
+def loop_time(deadline: float) -> float:
+    """A `time.monotonic()` value on the running loop's clock."""
+    return asyncio.get_running_loop().time() + deadline - time.monotonic()
+
+
+def _read_error(error: Exception, address: str) -> LLMError:
+    if isinstance(error, TimeoutError):
+        return FirstTokenTimeout(f"{address}: the service was silent for too long")
+    return to_error(error, address)
