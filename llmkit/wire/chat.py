@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import cast
 
-from llmkit.errors import BadRequest, EmptyResponse, LLMError, MalformedResponse, ServerError, Unsupported
+from llmkit.errors import BadRequest, EmptyResponse, LLMError, MalformedResponse, RateLimited, ServerError, Unsupported
 from llmkit.exchange import Endpoint, HTTPReply, HTTPRequest
 from llmkit.messages import Message
 from llmkit.provider import BaseProvider, Call, Decoder
@@ -21,7 +21,18 @@ from llmkit.settings import EFFORTS, SAMPLING, Settings
 from llmkit.usage import UNKNOWN_COST, Cost, Usage
 from llmkit.wire import chat_errors as errors
 from llmkit.wire import chat_request as request
-from llmkit.wire.chat_reply import JSON, count, delivered, extra_of, mapping, objects, parse_choice, parse_usage, text
+from llmkit.wire.chat_reply import (
+    JSON,
+    count,
+    delivered,
+    extra_of,
+    mapping,
+    objects,
+    parse_choice,
+    parse_usage,
+    reported_cost,
+    text,
+)
 from llmkit.wire.chat_stream import ChatDecoder
 from llmkit.wire.jsonbytes import decode_cut, decode_object, encode
 
@@ -206,8 +217,12 @@ class ChatProvider(BaseProvider):
         )
 
     def cost(self, call: Call, usage: Usage) -> Cost:
-        """What the answer cost; unknown where the service does not report it."""
-        return UNKNOWN_COST
+        """What the answer cost; unknown where the service does not report it.
+
+        A figure counts only in OpenRouter's form, which is known to be US dollars; a bare `cost` may be anything.
+        """
+        known = "is_byok" in usage.raw or "cost_details" in usage.raw
+        return reported_cost(usage) if known else UNKNOWN_COST
 
     def decoder(self, call: Call) -> Decoder:
         """See `BaseProvider`."""
@@ -237,7 +252,10 @@ class ChatProvider(BaseProvider):
             return ServerError("the service ended the answer with an error and gave no reason")
         codes = tuple(str(error[key]) for key in ("code", "type") if isinstance(error.get(key), str))
         cls = errors.classify(status, codes, str(error.get("message") or ""))
-        return errors.make(cls, error, status=status, headers=headers, hint=self.hint(cls, call))
+        made = errors.make(cls, error, status=status, headers=headers, hint=self.hint(cls, call))
+        if cls is RateLimited and "too large" in made.message.lower():
+            made.retryable = False  # One request is over the limit of a whole minute: waiting does not help.
+        return made
 
     def hint(self, cls: type[LLMError], call: Call) -> str | None:
         """What a user of this service should do about a class of error; `None` takes the class's own advice."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import cast
 
 from llmkit.messages import FunctionCall, Message, ToolCall
 from llmkit.responses import Choice, ToolCallDelta
-from llmkit.wire.chat_reply import JSON, count, mapping, merge_details, objects, text
+from llmkit.wire.chat_reply import JSON, count, details_text, mapping, merge_details, objects, text
 
 _FRAGMENTS = frozenset({"arguments", "data", "transcript", "input"})
 _READ = frozenset({"role", "content", "refusal", "reasoning", "reasoning_content", "reasoning_details", "tool_calls"})
@@ -90,8 +91,6 @@ class ChoiceBuilder:
         name = text(body.get("name")) or ""
         raw = body.get("input" if call.kind == "custom" else "arguments")
         if raw is not None and not isinstance(raw, str):
-            import json
-
             raw = json.dumps(raw, default=str)
         identity = text(piece.get("id")) or None
         call.id = call.id or identity
@@ -114,9 +113,18 @@ class ChoiceBuilder:
                 known = self._calls[-1]
             return known or self._new()
         call = self._slots.get(index)
-        if call is None or (identity and call.id and identity != call.id):
+        if call is None or self._begins(piece, call, identity):
             call = self._slots[index] = self._new()
         return call
+
+    def _begins(self, piece: JSON, call: _Call, identity: str | None) -> bool:
+        """Does a piece begin a new call, although its index is taken? Only one with a name can."""
+        name = mapping(piece.get("function")).get("name")
+        if not name:
+            return False
+        if identity and call.id and identity != call.id:
+            return True
+        return bool(call.name) and (name != call.name or _is_json("".join(call.arguments)))
 
     def _new(self) -> _Call:
         call = _Call()
@@ -130,12 +138,13 @@ class ChoiceBuilder:
     def build(self) -> Choice:
         """The choice as far as it has come."""
         audio = self._extra.get("audio")
+        details = merge_details(self._details)
         message = Message(
             role=self.role,
             content="".join(self.text) if self.text else None,
-            reasoning="".join(self.reasoning) or None,
+            reasoning="".join(self.reasoning) or details_text(details),
             refusal="".join(self.refusal) or None,
-            reasoning_details=merge_details(self._details),
+            reasoning_details=details,
             tool_calls=tuple(
                 ToolCall(call.id, FunctionCall(call.name, "".join(call.arguments)), call.kind) for call in self._calls
             ),
@@ -145,6 +154,15 @@ class ChoiceBuilder:
             extra={key: value for key, value in self._extra.items() if key != "audio"},
         )
         return Choice(message, self.index, self.finish, self.native, self.logprobs)
+
+
+def _is_json(text: str) -> bool:
+    """Is it a whole JSON document?"""
+    try:
+        json.loads(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _join(old: JSON, new: JSON) -> dict[str, object]:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import cast
 
 from llmkit.messages import FunctionCall, Message, ToolCall
 from llmkit.responses import Choice
-from llmkit.usage import Usage
+from llmkit.usage import UNKNOWN_COST, Cost, Usage
 
 JSON = Mapping[str, object]
 
@@ -88,25 +88,61 @@ def parse_tool_call(raw: JSON) -> ToolCall:
     arguments = body.get("input" if kind == "custom" else "arguments")
     if not isinstance(arguments, str):
         arguments = "" if arguments is None else json.dumps(arguments, default=str)
-    return ToolCall(text(raw.get("id")), FunctionCall(text(body.get("name")) or "", arguments), kind)
+    return ToolCall(text(raw.get("id")) or None, FunctionCall(text(body.get("name")) or "", arguments), kind)
 
 
 def parse_message(raw: JSON) -> Message:
     """The message of a choice."""
     content, thought = split_content(raw.get("content"))
     audio = raw.get("audio")
+    details = objects(raw.get("reasoning_details"))
+    said = text(raw.get("reasoning")) or text(raw.get("reasoning_content")) or thought
     return Message(
         role=text(raw.get("role")) or "assistant",
         content=content,
         refusal=text(raw.get("refusal")),
-        reasoning=text(raw.get("reasoning")) or text(raw.get("reasoning_content")) or thought,
-        reasoning_details=objects(raw.get("reasoning_details")),
+        reasoning=said or details_text(details),
+        reasoning_details=details,
         tool_calls=tuple(parse_tool_call(call) for call in objects(raw.get("tool_calls"))),
         annotations=objects(raw.get("annotations")),
         images=objects(raw.get("images")),
         audio=audio if isinstance(audio, dict) else None,
         extra={key: value for key, value in raw.items() if key not in _MESSAGE and value is not None},
     )
+
+
+def details_text(details: Sequence[JSON]) -> str | None:
+    """The readable text of reasoning blocks, for a service that gives it nowhere else."""
+    said = [text(block.get("text")) or text(block.get("summary")) or "" for block in details]
+    return "".join(said) or None
+
+
+def reported_cost(usage: Usage) -> Cost:
+    """The service's own figure, exactly as its digits say.
+
+    With an own key at the upstream provider (`is_byok`) the upstream's charge comes on top; where that is missing,
+    the amount is not known.
+    """
+    reported = amount(usage.raw.get("cost"))
+    if reported is None:
+        return UNKNOWN_COST
+    if usage.raw.get("is_byok") is not True:
+        return Cost(reported, "reported", reported)
+    upstream = amount(mapping(usage.raw.get("cost_details")).get("upstream_inference_cost"))
+    if upstream is None:
+        return Cost(None, "unknown", reported)
+    return Cost(reported + upstream, "reported", reported, upstream)
+
+
+def amount(value: object) -> Decimal | None:
+    """A money amount as the bytes say it; `None` for anything that is no plain number of 0 or more."""
+    if isinstance(value, bool) or not isinstance(value, (int, Decimal, str)):
+        return None
+    try:
+        number = Decimal(value)
+    except InvalidOperation:
+        return None
+    return number if number.is_finite() and number >= 0 else None
 
 
 def parse_choice(raw: JSON, position: int) -> Choice:

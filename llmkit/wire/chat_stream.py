@@ -38,6 +38,8 @@ class ChatDecoder:
         self._whole: Response | None = None
         self._choices: dict[int, ChoiceBuilder] = {}
         self._first: dict[str, object] = {}
+        self._id: str | None = None
+        self._model: str | None = None
         self._usage: JSON | None = None
         self._extra: dict[str, object] = {}
         self._error: LLMError | None = None
@@ -115,12 +117,12 @@ class ChatDecoder:
         if type(event) is not dict:
             return None
         if not self._first:
-            self._first = event
+            self._first, self._id, self._model = event, text(event.get("id")), text(event.get("model"))
         self._events += 1
         choices = event.get("choices")
         if event.get("usage"):
             self._read_usage(event, payload)
-        if event.get("error") or (kind == "error" and not choices):
+        if (event.get("error")) or (kind == "error" and not choices):
             chunk = self._pieces(objects(choices), event)
             self._fail(self._provider.event_error(self._call, event))
             return chunk
@@ -135,42 +137,44 @@ class ChatDecoder:
         self._extra.update(extra_of(event))
 
     def _pieces(self, choices: Sequence[object], event: JSON) -> Chunk | None:
-        made = tuple([self._piece(raw, event) for raw in choices if type(raw) is dict])
-        if not made:
-            return None
-        first = self._first
-        chunk = self._chunk(made, first.get("id"), first.get("model"))
+        if len(choices) == 1 and type(choices[0]) is dict:
+            made: tuple[ChunkChoice, ...] = (self._piece(choices[0], event),)
+        else:
+            made = tuple([self._piece(raw, event) for raw in choices if type(raw) is dict])
+            if not made:
+                return None
+        chunk = self._chunk(made, self._id, self._model)
         chunk.__class__ = Chunk
         return chunk
 
     def _piece(self, raw: JSON, event: JSON) -> ChunkChoice:
         """One choice of an event. This runs for each piece of text: what is rare is looked at only if it is there."""
-        get = raw.get
-        index = get("index")
+        index = raw.get("index")
         if type(index) is not int:
             index = count(index) or 0
         builder = self._choices.get(index)
         if builder is None:
             builder = self._choices[index] = ChoiceBuilder(index)
-        delta = get("delta")
+        delta = raw.get("delta")
         if type(delta) is not dict:
-            message = get("message")
+            message = raw.get("message")
             delta = message if type(message) is dict else {}
         content = delta.get("content")
         if type(content) is str and (len(delta) == 1 or (len(delta) == 2 and "role" in delta)):
             if content:
                 builder.text.append(content)
-            piece = self._delta(content, delta.get("role"))
+            piece = self._delta(content, delta["role"] if "role" in delta else None)  # noqa: SIM401 - faster
         else:
             piece = self._rich_delta(builder, delta)
         piece.__class__ = Delta
-        if (logprobs := get("logprobs")) is not None:
+        logprobs = raw["logprobs"] if "logprobs" in raw else None  # noqa: SIM401 - faster
+        if logprobs is not None:
             builder.add_logprobs(logprobs)
-        finish = get("finish_reason")
+        finish = raw.get("finish_reason")
         if finish or "error" in raw:
             finish = text(finish)
-            builder.end(finish, text(get("native_finish_reason")))
-            if get("error") or finish == "error":
+            builder.end(finish, text(raw.get("native_finish_reason")))
+            if raw.get("error") or finish == "error":
                 self._fail(self._provider.event_error(self._call, {**event, **raw}))
         choice = self._choice(piece, index, finish, logprobs)
         choice.__class__ = ChunkChoice
@@ -217,6 +221,8 @@ class ChatDecoder:
     def _nothing(self) -> LLMError:
         if self._sse is None and not self._head.strip():
             return EmptyResponse("the stream is empty")
+        if self._head.lstrip().startswith((b":", b"data", b"event", b"id", b"retry")):
+            return StreamInterrupted("the stream ended before its first event")
         return MalformedResponse("the reply to a streamed call holds no event")
 
     def _with_partial(self, error: LLMError, delivered: bool) -> LLMError:

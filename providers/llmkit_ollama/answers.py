@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
-from llmkit.errors import BadRequest, LLMError, ModelNotFound, Unsupported, scrub
+from llmkit.errors import BadRequest, LLMError, ModelNotFound, scrub
 from llmkit.messages import FunctionCall, Message, ToolCall
 from llmkit.provider import Call
 from llmkit.responses import Choice, Response
@@ -93,15 +93,15 @@ def error_of(body: JSON, status: int | None, headers: Mapping[str, str]) -> LLME
     raw = body.get("error", body.get("message"))
     said = str(mapping(raw).get("message") or raw or "")
     cls = errors.classify(status, (), said)
-    if status == 400 and "does not support" in said:
-        cls = Unsupported
-    elif status is None and "not found" in said and "model" in said:
+    if status is None and "not found" in said and "model" in said:
         cls = ModelNotFound
     elif status == 404 and cls is BadRequest:
         cls = ModelNotFound if "model" in said else BadRequest
     made = errors.make(cls, {"message": said}, status=status, headers=headers)
     if url := body.get("signin_url"):
         made.hint = f"Sign in with: ollama signin ({scrub(str(url), 120)})"
+    elif "does not support" in said:
+        made.hint = "Choose a model that has it; see what one has with: ollama show MODEL"
     elif status == 503:
         made.hint = "The server's queue is full; send fewer calls at once"
     return made

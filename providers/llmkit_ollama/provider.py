@@ -13,6 +13,7 @@ from llmkit.responses import Response
 from llmkit.secret import Secret
 from llmkit.settings import Settings
 from llmkit.wire import chat_errors as errors
+from llmkit.wire.chat_reply import delivered
 from llmkit.wire.chat_request import json_schema_of, response_format
 from llmkit.wire.jsonbytes import decode_cut, decode_object, encode
 from llmkit_ollama.answers import JSON, assemble, error_of
@@ -129,7 +130,10 @@ class OllamaProvider(BaseProvider):
             raise self.placed(error_of(value, None, {}), call)
         if not isinstance(value.get("message"), dict):
             raise EmptyResponse("the reply holds no message")
-        return replace(assemble(self.name, call, [value], free=self.is_free(call)), raw_response=value)
+        made = assemble(self.name, call, [value], free=self.is_free(call))
+        if made.finish_reason is None and not delivered(made.message):
+            raise EmptyResponse("the reply holds neither content nor a done_reason")
+        return replace(made, raw_response=value)
 
     def _parse_lines(self, call: Call, body: bytes) -> Response:
         """Lines in answer to a plain request: some proxies stream whatever was asked."""

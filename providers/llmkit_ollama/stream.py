@@ -106,9 +106,11 @@ class OllamaDecoder:
     def finish(self) -> Response:
         """See `llmkit.provider.Decoder`."""
         delivered = bool(self._text or self._thought or self._calls)
-        if self._error is None and self._last.get("done") is True:
-            return self.partial()
         error = self._error
+        if error is None and self._last.get("done") is True:
+            if delivered or self._last.get("done_reason"):
+                return self.partial()
+            error = EmptyResponse("the stream holds neither content nor a done_reason")
         if error is None:
             error = StreamInterrupted("the stream ended without done: true") if self._last else self._nothing()
         if delivered and not isinstance(error, StreamInterrupted):

@@ -6,6 +6,7 @@ the HTTP status.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from llmkit.errors import (
@@ -68,6 +69,8 @@ BY_AVAILABILITY: Mapping[str, tuple[type[LLMError], str]] = {
     "capacity_exhausted": (RateLimited, "All providers of this model are at capacity"),
     "temporarily_unavailable": (Overloaded, "No provider of this model is available now"),
 }
+#: An upstream's refusal that OpenRouter passes on as plain text.
+_REFUSED = re.compile(r"(?i)usage guidelines|content policy|safety_check|flagged by")
 PAGES: Mapping[type[LLMError], str] = {
     AuthFailed: "Check the key in OPENROUTER_API_KEY or api_key=; keys: https://openrouter.ai/keys",
     InsufficientCredit: "Add credit at https://openrouter.ai/credits, or set a lower max_tokens",
@@ -90,7 +93,8 @@ def error_class(error: Mapping[str, object]) -> type[LLMError] | None:
     if kind in BY_TYPE:
         return BY_TYPE[kind]
     if error.get("code") == 403 and (
-        metadata.get("reasons") or metadata.get("flagged_input") or metadata.get("patterns")
+        any(metadata.get(key) for key in ("reasons", "flagged_input", "patterns"))
+        or _REFUSED.search(str(metadata.get("raw")))
     ):
         return ContentRefused
     if error.get("code") == 400 and "not a valid model" in str(error.get("message")):

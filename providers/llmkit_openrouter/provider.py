@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from decimal import Decimal, InvalidOperation
 
 from llmkit.errors import BadRequest, LLMError
 from llmkit.exchange import HTTPRequest
 from llmkit.messages import Message
 from llmkit.provider import Call
 from llmkit.settings import SAMPLING, Settings
-from llmkit.usage import UNKNOWN_COST, Cost, Usage
+from llmkit.usage import Cost, Usage
 from llmkit.wire import chat_errors as errors
 from llmkit.wire.chat import ChatProvider
+from llmkit.wire.chat_reply import reported_cost
 from llmkit_openrouter import bounds, failures
 from llmkit_openrouter.options import OpenRouterOptions
 
@@ -100,16 +100,7 @@ class OpenRouterProvider(ChatProvider):
 
     def cost(self, call: Call, usage: Usage) -> Cost:
         """OpenRouter's own figure, exactly. With an own upstream key (BYOK) the upstream's charge comes on top."""
-        reported = amount(usage.raw.get("cost"))
-        if reported is None:
-            return UNKNOWN_COST
-        if usage.raw.get("is_byok") is not True:
-            return Cost(reported, "reported", reported)
-        details = usage.raw.get("cost_details")
-        upstream = amount(details.get("upstream_inference_cost")) if isinstance(details, Mapping) else None
-        if upstream is None:
-            return Cost(None, "unknown", reported)
-        return Cost(reported + upstream, "reported", reported, upstream)
+        return reported_cost(usage)
 
     def make_error(
         self, call: Call, error: Mapping[str, object], status: int | None, headers: Mapping[str, str]
@@ -127,14 +118,3 @@ class OpenRouterProvider(ChatProvider):
         if (again := failures.request_stays(error)) is not None:
             made.retryable = again
         return made
-
-
-def amount(value: object) -> Decimal | None:
-    """A money amount as the bytes say it; `None` for anything that is no plain number of 0 or more."""
-    if isinstance(value, bool) or not isinstance(value, (int, Decimal, str)):
-        return None
-    try:
-        number = Decimal(value)
-    except InvalidOperation:
-        return None
-    return number if number.is_finite() and number >= 0 else None

@@ -231,9 +231,7 @@ class _ChoiceInProgress:
         else:
             call.arguments.append(text_of(arguments))
 
-    def call_that_goes_on(
-        self, index: int | None, id_: str | None, name: str | None
-    ) -> _CallInProgress | None:
+    def call_that_goes_on(self, index: int | None, id_: str | None, name: str | None) -> _CallInProgress | None:
         """The call that a fragment belongs to; None where a new one begins.
 
         A fragment belongs to the last call of its index; without an index to the call of its id; without both
@@ -392,9 +390,7 @@ def read_chat_stream(status: int, body: bytes) -> Expected:
         if answer.finished_in_error:
             fault = "finish-error"
             break
-    if fault is None and (
-        not answer.choices or any(c.finish_reason is None for c in answer.choices.values())
-    ):
+    if fault is None and (not answer.choices or any(c.finish_reason is None for c in answer.choices.values())):
         fault = "no-finish"
     return answer.expected(status, fault, chat_usage(answer.usage))
 

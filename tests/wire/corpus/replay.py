@@ -22,9 +22,7 @@ if TYPE_CHECKING:
 BREATH: Final = 0.0005
 """Seconds between two pieces: enough for a reader on the same machine to wake up and take the first."""
 
-LEFT_OUT: Final = frozenset(
-    {"content-encoding", "content-length", "transfer-encoding", "connection", "keep-alive"}
-)
+LEFT_OUT: Final = frozenset({"content-encoding", "content-length", "transfer-encoding", "connection", "keep-alive"})
 """Headers of the recorded connection, which say nothing about this one."""
 
 

@@ -44,10 +44,10 @@ def calls(*fragments: dict[str, object]) -> tuple[ToolCall, ...]:
 
 
 def fragment(
-    arguments: object = None, *, index: int | None = None, id: str | None = None, name: str | None = None
+    arguments: object = None, *, index: int | None = None, call_id: str | None = None, name: str | None = None
 ) -> dict[str, object]:
     function: dict[str, object] = {"name": name, "arguments": arguments}
-    whole: dict[str, object] = {"index": index, "id": id, "function": function}
+    whole: dict[str, object] = {"index": index, "id": call_id, "function": function}
     return {key: value for key, value in whole.items() if value is not None}
 
 
@@ -164,9 +164,7 @@ def test_deltas_are_joined_also_after_a_finish() -> None:
 
 def test_choices_are_kept_apart() -> None:
     """A delta goes to the choice of its index."""
-    seen = stream(
-        delta(content="a"), delta(index=1, content="b", finish="stop"), delta(content="c", finish="length")
-    )
+    seen = stream(delta(content="a"), delta(index=1, content="b", finish="stop"), delta(content="c", finish="length"))
     assert [(c.index, c.text, c.finish_reason) for c in seen.choices] == [
         (0, "ac", "length"),
         (1, "b", "stop"),
@@ -215,9 +213,7 @@ def test_reasoning_comes_from_one_field() -> None:
     details = [{"type": "reasoning.text", "text": "t"}, {"type": "reasoning.encrypted", "data": "x"}]
     finish = delta(finish="stop")
     assert (
-        stream(delta(reasoning="r", reasoning_content="c", reasoning_details=details), finish)
-        .choices[0]
-        .reasoning
+        stream(delta(reasoning="r", reasoning_content="c", reasoning_details=details), finish).choices[0].reasoning
         == "r"
     )
     assert stream(delta(reasoning_content="c", reasoning_details=details), finish).choices[0].reasoning == "c"
@@ -228,9 +224,9 @@ def test_reasoning_comes_from_one_field() -> None:
 def test_fragments_of_a_call_are_joined_by_index() -> None:
     """Interleaved calls stay apart; an index may start at 1; null arguments and an empty id add nothing."""
     seen = calls(
-        fragment("", index=1, id="a", name="f"),
-        fragment('{"x"', index=1, id=""),
-        fragment('{"y":', index=2, id="b", name="g"),
+        fragment("", index=1, call_id="a", name="f"),
+        fragment('{"x"', index=1, call_id=""),
+        fragment('{"y":', index=2, call_id="b", name="g"),
         fragment(": 1}", index=1),
         fragment(" 2", index=2),
         fragment(None, index=2),
@@ -243,14 +239,14 @@ def test_fragments_of_a_call_are_joined_by_index() -> None:
 
 def test_id_and_name_may_be_repeated_in_every_fragment() -> None:
     """The same id is the same call."""
-    seen = calls(fragment("{", index=0, id="a", name="f"), fragment("}", index=0, id="a", name="f"))
+    seen = calls(fragment("{", index=0, call_id="a", name="f"), fragment("}", index=0, call_id="a", name="f"))
     assert seen == (ToolCall(id="a", name="f", arguments="{}"),)
 
 
 def test_one_index_for_several_whole_calls() -> None:
     """Another id under the same index is another call."""
     seen = calls(
-        fragment('{"x": 1}', index=0, id="a", name="f"), fragment('{"x": 2}', index=0, id="b", name="f")
+        fragment('{"x": 1}', index=0, call_id="a", name="f"), fragment('{"x": 2}', index=0, call_id="b", name="f")
     )
     assert [(call.id, call.arguments) for call in seen] == [("a", '{"x": 1}'), ("b", '{"x": 2}')]
 
@@ -258,7 +254,7 @@ def test_one_index_for_several_whole_calls() -> None:
 def test_calls_without_an_index() -> None:
     """A name begins a call, what has none goes on with the last one."""
     seen = calls(
-        fragment("", id="a", name="f"),
+        fragment("", call_id="a", name="f"),
         fragment("{}"),
         fragment("{}", name="f"),
         fragment('{"z": 0}', name="g"),
@@ -274,11 +270,7 @@ def test_a_custom_call_keeps_its_free_text() -> None:
     """`custom.input` is the argument text."""
     reply = {
         "choices": [
-            {
-                "message": {
-                    "tool_calls": [{"id": "a", "type": "custom", "custom": {"name": "f", "input": "1+"}}]
-                }
-            }
+            {"message": {"tool_calls": [{"id": "a", "type": "custom", "custom": {"name": "f", "input": "1+"}}]}}
         ]
     }
     seen = plain(json.dumps(reply))
