@@ -144,5 +144,5 @@ class AsyncRun:
         if not ended:
             self._plan.abandon()
         if self._body is not None:
-            # Shielded: a second cancellation must not leave the connection checked out.
-            await asyncio.shield(self._body.close())
+            # Shielded where the caller left: a second cancellation must not leave the connection checked out.
+            await (self._body.close() if ended else asyncio.shield(self._body.close()))
