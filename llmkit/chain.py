@@ -24,6 +24,7 @@ class Chain:
         self._rng = rng or random.Random()  # noqa: S311 - jitter, no secret
         self._untried = list(range(1, targets))
         self._retries: dict[int, Retries] = {}
+        self._pending: list[tuple[int, LLMError, float]] = []
         self._ready: dict[int, float] = {}
         self._sent = 1
 
@@ -33,20 +34,24 @@ class Chain:
         A chain goes on only if the error says that another target may do better. The same target is tried again only
         if the policy says so.
         """
-        wait = self._wait(index, error)
-        if wait is None:
-            self._ready.pop(index, None)
-        else:
-            self._ready[index] = now + wait
-        if not error.fallback and wait is None:
-            return None
-        if self._untried and error.fallback:
+        self._ready.pop(index, None)
+        self._pending.append((index, error, now))
+        if error.fallback and self._untried:
             return self._next(self._untried.pop(0), 0.0)
-        ready = self._ready if error.fallback else {index: self._ready[index]}
+        self._settle()
+        ready = self._ready if error.fallback else {key: at for key, at in self._ready.items() if key == index}
         if not ready or (self._policy and self._sent >= self._policy.total_attempts):
             return None
         best = min(ready, key=lambda key: ready[key])
         return self._next(best, max(0.0, ready[best] - now))
+
+    def _settle(self) -> None:
+        """Ask the retry policy about the failures since the last time. Not before: it costs a module to load."""
+        for index, error, when in self._pending:
+            wait = self._wait(index, error)
+            if wait is not None:
+                self._ready[index] = when + wait
+        self._pending.clear()
 
     def _next(self, index: int, wait: float) -> tuple[int, float]:
         self._sent += 1

@@ -68,6 +68,7 @@ class Retries:
         self._retrying: Retrying = Retrying(
             stop=stop_after_attempt(attempts), wait=wait, retry=retry_if_exception(again), reraise=True
         )
+        self._retrying.begin()
         self._state = RetryCallState(self._retrying, None, (), {})
 
     def failed(self, error: LLMError) -> float | None:

@@ -84,9 +84,10 @@ BY_NAME: Mapping[str, tuple[type[LLMError], str]] = {
 
 def to_error(error: Exception, address: str) -> LLMError:
     """The typed error of a library exception. `address` is `host:port` or the base URL, for the text."""
-    if isinstance(error, LLMError):
-        return error
     chain = list(_chain(error))
+    for link in chain:
+        if isinstance(link, LLMError):
+            return link  # Raised by ourselves below the SDK, which older versions wrap.
     found = _system_fault(chain) or next((hit for link in reversed(chain) if (hit := _by_name(link))), None)
     cls, text = found or _by_kind(error)
     deepest = chain[-1]

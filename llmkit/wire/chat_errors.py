@@ -131,8 +131,10 @@ def without_body(status: int, reply: HTTPReply) -> LLMError:
     said = f": {text}" if text else " without a body"
     if status == 404:
         return BadRequest(f"there is nothing at this address{said}", hint="Check base_url", status=status)
-    cls = class_by_status(status)
-    return cls(f"HTTP {status}{said}", status=status, request_id=request_id(reply.headers))
+    wait = retry_after(reply.headers, {}, time.time())
+    return class_by_status(status)(
+        f"HTTP {status}{said}", status=status, request_id=request_id(reply.headers), retry_after=wait
+    )
 
 
 def make(

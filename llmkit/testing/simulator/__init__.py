@@ -5,8 +5,8 @@ ids, times, token counts and costs that are the same in every run. `python -m ll
 it alone. Faults can be asked for by model name; see `llmkit.testing.simulator.faults`.
 """
 
-from .records import Charge, Headers, RecordedRequest
-from .reply import Reply
-from .server import Simulator
+from llmkit.testing.simulator.records import Charge, Headers, RecordedRequest
+from llmkit.testing.simulator.reply import Reply
+from llmkit.testing.simulator.server import Simulator
 
 __all__ = ["Charge", "Headers", "RecordedRequest", "Reply", "Simulator"]

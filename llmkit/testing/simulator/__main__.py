@@ -4,7 +4,7 @@ import argparse
 import sys
 import threading
 
-from .server import Simulator
+from llmkit.testing.simulator.server import Simulator
 
 DEFAULT_PORT = 11999
 

@@ -7,11 +7,11 @@ from decimal import Decimal
 from functools import cached_property
 from typing import Literal, TypeAlias
 
-from . import models
-from .chat import ChatRequest, message_text
-from .jsonvalue import JSON, as_int, given, write
-from .reply import Reply
-from .sample import sample
+from llmkit.testing.simulator import models
+from llmkit.testing.simulator.chat import ChatRequest, message_text
+from llmkit.testing.simulator.jsonvalue import JSON, as_int, given, write
+from llmkit.testing.simulator.reply import Reply
+from llmkit.testing.simulator.sample import sample
 
 PieceKind: TypeAlias = Literal["reasoning", "text", "refusal", "tool"]
 

@@ -2,8 +2,8 @@
 
 from decimal import Decimal
 
-from .answer import Answer
-from .records import Charge
+from llmkit.testing.simulator.answer import Answer
+from llmkit.testing.simulator.records import Charge
 
 
 class Bill:

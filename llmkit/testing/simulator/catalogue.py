@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from decimal import Decimal
 
-from .jsonvalue import JSON, Object, write
-from .models import (
+from llmkit.testing.simulator.jsonvalue import JSON, Object, write
+from llmkit.testing.simulator.models import (
     CREATED,
     CREATED_AT,
     OLLAMA_MODELS,
@@ -15,7 +15,7 @@ from .models import (
     price_json,
     provider_of,
 )
-from .records import Charge
+from llmkit.testing.simulator.records import Charge
 
 _SIZE = 2_000_000_000
 _OLLAMA_VERSION = "0.33.0"

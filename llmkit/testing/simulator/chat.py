@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .jsonvalue import JSON, Object, as_int, as_list, as_object, as_text
-from .records import DialectName
+from llmkit.testing.simulator.jsonvalue import JSON, Object, as_int, as_list, as_object, as_text
+from llmkit.testing.simulator.records import DialectName
 
 
 class UnreadableError(Exception):

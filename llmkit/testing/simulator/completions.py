@@ -1,9 +1,9 @@
 """The chat-completions shape that OpenAI and OpenRouter share: message, deltas and server-sent events."""
 
-from .answer import Answer, Choice, Piece, ToolCall, words
-from .dialect import logprob
-from .jsonvalue import JSON, Object, write
-from .models import CREATED
+from llmkit.testing.simulator.answer import Answer, Choice, Piece, ToolCall, words
+from llmkit.testing.simulator.dialect import logprob
+from llmkit.testing.simulator.jsonvalue import JSON, Object, write
+from llmkit.testing.simulator.models import CREATED
 
 DONE = b"data: [DONE]\n\n"
 

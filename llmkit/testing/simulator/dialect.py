@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from typing import Protocol
 
-from .answer import Answer, Piece
-from .chat import ChatRequest
-from .jsonvalue import JSON, Object, given
-from .records import DialectName
-from .reply import Reply
+from llmkit.testing.simulator.answer import Answer, Piece
+from llmkit.testing.simulator.chat import ChatRequest
+from llmkit.testing.simulator.jsonvalue import JSON, Object, given
+from llmkit.testing.simulator.records import DialectName
+from llmkit.testing.simulator.reply import Reply
 
 
 class Dialect(Protocol):

@@ -28,7 +28,7 @@ The items may follow an author, as in `sim/fault:status=503`. Seconds are decima
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from .reply import CutKind, Reply
+from llmkit.testing.simulator.reply import CutKind, Reply
 
 _CUTS: dict[str, CutKind] = {"cut": "clean", "rst": "reset", "stall": "stall"}
 _PAGE = b"<!DOCTYPE html><html><body><h1>Just a moment...</h1></body></html>"

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from .connection import ClientGoneError, Connection
-from .records import Headers
+from llmkit.testing.simulator.connection import ClientGoneError, Connection
+from llmkit.testing.simulator.records import Headers
 
 _HEAD_LIMIT = 65_536
 BODY_LIMIT = 64 * 1024 * 1024

@@ -10,7 +10,7 @@ One token is four characters, rounded up, counted over a whole text. A prompt co
 from dataclasses import dataclass
 from decimal import Decimal
 
-from .jsonvalue import JSON
+from llmkit.testing.simulator.jsonvalue import JSON
 
 CHARACTERS_PER_TOKEN = 4
 CREATED = 1767225600

@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 
-from .answer import Answer, Piece, ToolCall, words
-from .chat import ChatRequest, read_ollama
-from .dialect import logprob, stated_usage
-from .jsonvalue import JSON, Object, as_text, given, read, write
-from .models import CREATED_AT
-from .records import DialectName
+from llmkit.testing.simulator.answer import Answer, Piece, ToolCall, words
+from llmkit.testing.simulator.chat import ChatRequest, read_ollama
+from llmkit.testing.simulator.dialect import logprob, stated_usage
+from llmkit.testing.simulator.jsonvalue import JSON, Object, as_text, given, read, write
+from llmkit.testing.simulator.models import CREATED_AT
+from llmkit.testing.simulator.records import DialectName
 
 _USUAL = {
     400: "invalid request",

@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 
-from . import completions
-from .answer import Answer, Piece
-from .chat import ChatRequest, read_completions
-from .dialect import stated_usage
-from .jsonvalue import JSON, Object, given
-from .records import DialectName
+from llmkit.testing.simulator import completions
+from llmkit.testing.simulator.answer import Answer, Piece
+from llmkit.testing.simulator.chat import ChatRequest, read_completions
+from llmkit.testing.simulator.dialect import stated_usage
+from llmkit.testing.simulator.jsonvalue import JSON, Object, given
+from llmkit.testing.simulator.records import DialectName
 
 _MESSAGES = {
     400: ("invalid_request_error", None, "We could not parse the JSON body of your request."),

@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping
 
-from . import completions
-from .answer import Answer, Choice, Piece
-from .chat import ChatRequest, read_completions
-from .dialect import stated_usage
-from .jsonvalue import JSON, Object
-from .openrouter_errors import envelope, inner_error
-from .records import DialectName
+from llmkit.testing.simulator import completions
+from llmkit.testing.simulator.answer import Answer, Choice, Piece
+from llmkit.testing.simulator.chat import ChatRequest, read_completions
+from llmkit.testing.simulator.dialect import stated_usage
+from llmkit.testing.simulator.jsonvalue import JSON, Object
+from llmkit.testing.simulator.openrouter_errors import envelope, inner_error
+from llmkit.testing.simulator.records import DialectName
 
 _NATIVE = {
     "Anthropic": {"stop": "end_turn", "length": "max_tokens", "tool_calls": "tool_use"},

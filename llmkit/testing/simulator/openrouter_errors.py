@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from .jsonvalue import JSON, given
+from llmkit.testing.simulator.jsonvalue import JSON, given
 
 _USUAL = {
     400: ("invalid_request", "Invalid request"),

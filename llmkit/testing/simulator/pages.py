@@ -4,10 +4,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from . import catalogue
-from .jsonvalue import Object, as_text
-from .records import Charge
-from .reply import Reply
+from llmkit.testing.simulator import catalogue
+from llmkit.testing.simulator.jsonvalue import Object, as_text
+from llmkit.testing.simulator.records import Charge
+from llmkit.testing.simulator.reply import Reply
 
 OPENROUTER_PATH = "/api/v1"
 OPENAI_PATH = "/v1"

@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from .answer import Answer, Piece, sent_tokens
-from .bill import Bill
-from .connection import ClientGoneError, Connection
-from .dialect import Dialect
-from .http import LAST_CHUNK, chunk, response_head
-from .jsonvalue import Object, write
-from .reply import Reply
+from llmkit.testing.simulator.answer import Answer, Piece, sent_tokens
+from llmkit.testing.simulator.bill import Bill
+from llmkit.testing.simulator.connection import ClientGoneError, Connection
+from llmkit.testing.simulator.dialect import Dialect
+from llmkit.testing.simulator.http import LAST_CHUNK, chunk, response_head
+from llmkit.testing.simulator.jsonvalue import Object, write
+from llmkit.testing.simulator.reply import Reply
 
 BodyFraming: TypeAlias = Literal["length", "chunked", "close", "none"]
 

@@ -1,6 +1,6 @@
 """A value that fits a JSON schema: what the default answer puts into tool arguments and structured output."""
 
-from .jsonvalue import JSON, Object, as_list, as_object, as_text
+from llmkit.testing.simulator.jsonvalue import JSON, Object, as_list, as_object, as_text
 
 _MAX_DEPTH = 12  # a schema may refer to itself
 

@@ -3,8 +3,8 @@
 from collections import Counter, deque
 from collections.abc import Iterable
 
-from .faults import fault_of
-from .reply import Reply
+from llmkit.testing.simulator.faults import fault_of
+from llmkit.testing.simulator.reply import Reply
 
 
 class Script:

@@ -9,13 +9,13 @@ from concurrent.futures import Future
 from types import TracebackType
 from typing import Self
 
-from .connection import ClientGoneError, Connection
-from .http import BadRequestError, read_request, response_head
-from .pages import OPENAI_PATH, OPENROUTER_PATH
-from .player import Player
-from .records import Charge, RecordedRequest
-from .reply import Reply
-from .service import Service
+from llmkit.testing.simulator.connection import ClientGoneError, Connection
+from llmkit.testing.simulator.http import BadRequestError, read_request, response_head
+from llmkit.testing.simulator.pages import OPENAI_PATH, OPENROUTER_PATH
+from llmkit.testing.simulator.player import Player
+from llmkit.testing.simulator.records import Charge, RecordedRequest
+from llmkit.testing.simulator.reply import Reply
+from llmkit.testing.simulator.service import Service
 
 _HOST = "127.0.0.1"
 _BACKLOG = 4096

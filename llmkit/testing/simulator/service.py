@@ -5,21 +5,21 @@ from collections.abc import Mapping
 from dataclasses import replace
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from .answer import Answer
-from .bill import Bill
-from .chat import ChatRequest, UnreadableError
-from .dialect import Dialect
-from .faults import fault_of
-from .http import RawRequest
-from .jsonvalue import JSON, as_object, as_text, read
-from .ollama import Ollama
-from .openai import OpenAI
-from .openrouter import OpenRouter
-from .pages import OPENAI_PATH, OPENROUTER_PATH, Asked, RefusedError, find_route, is_unknown
-from .player import Turn
-from .records import DialectName, RecordedRequest
-from .reply import Reply
-from .script import Script
+from llmkit.testing.simulator.answer import Answer
+from llmkit.testing.simulator.bill import Bill
+from llmkit.testing.simulator.chat import ChatRequest, UnreadableError
+from llmkit.testing.simulator.dialect import Dialect
+from llmkit.testing.simulator.faults import fault_of
+from llmkit.testing.simulator.http import RawRequest
+from llmkit.testing.simulator.jsonvalue import JSON, as_object, as_text, read
+from llmkit.testing.simulator.ollama import Ollama
+from llmkit.testing.simulator.openai import OpenAI
+from llmkit.testing.simulator.openrouter import OpenRouter
+from llmkit.testing.simulator.pages import OPENAI_PATH, OPENROUTER_PATH, Asked, RefusedError, find_route, is_unknown
+from llmkit.testing.simulator.player import Turn
+from llmkit.testing.simulator.records import DialectName, RecordedRequest
+from llmkit.testing.simulator.reply import Reply
+from llmkit.testing.simulator.script import Script
 
 _CHAT = {f"{OPENROUTER_PATH}/chat/completions", f"{OPENAI_PATH}/chat/completions", "/api/chat"}
 _MOST_FALLBACKS = 3
