@@ -225,28 +225,40 @@ class Plan:
         decoder = self.decoder = target.provider.decoder(call)
         held: list[Chunk] = []
         try:
-            while not decoder.done:
-                data = yield from _read(deadline)
-                chunks = decoder.feed(data)
-                if chunks:
-                    content = _has_content(chunks)
-                    if content:
-                        deadline = self._deadline(target, limit)
-                    if not self.committed:
-                        held += chunks
-                        if not content and len(held) < HELD_BACK:
-                            continue
-                        self.committed, chunks, held = True, held, []
-                    yield Emit(chunks)
-                if not data:
-                    break
+            yield from self._chunks(target, decoder, held, limit, deadline)
             response = decoder.finish()
         except LLMError as error:
-            raise _interrupted(error, decoder, self.committed) from None
-        if held:
+            whole = _whole_answer(decoder)
+            if whole is None:
+                raise _interrupted(error, decoder, self.committed) from None
+            response = whole
+        else:
+            yield from _drain(self.clock() + DRAIN)
+        if not self.committed and held:
             yield Emit(held)
-        yield from _drain(self.clock() + DRAIN)
         return response
+
+    def _chunks(
+        self, target: Target, decoder: Decoder, held: list[Chunk], limit: float | None, deadline: float
+    ) -> Flow[None]:
+        """Read and hand out until the stream says that it is over. What comes before any content stays in `held`."""
+        ended = False
+        while not (ended or decoder.done):
+            data = yield from _read(deadline)
+            ended = not data
+            chunks = decoder.feed(data)
+            if not chunks:
+                continue
+            content = _has_content(chunks)
+            if content:
+                deadline = self._deadline(target, limit)
+            if self.committed:
+                yield Emit(chunks)
+                continue
+            held += chunks
+            if content or len(held) > HELD_BACK:
+                self.committed = True
+                yield Emit(held)
 
     def _deadline(self, target: Target, limit: float | None) -> float:
         own = self.clock() + target.timeout
@@ -340,6 +352,14 @@ def _keep(error: LLMError, partial: Response | None) -> None:
     if partial is not None and partial.choices:
         error.partial = partial
         error.partial_text = partial.choices[0].message.text
+
+
+def _whole_answer(decoder: Decoder) -> Response | None:
+    """The answer, if its finish had come before the connection failed; what is lost then is the usage at most."""
+    try:
+        return decoder.finish()
+    except LLMError:
+        return None
 
 
 def _interrupted(error: LLMError, decoder: Decoder, committed: bool) -> LLMError:

@@ -195,6 +195,8 @@ class PayloadTooLarge(BadRequest):
 class Conflict(LLMError):
     """The service reports a conflict with another request (409)."""
 
+    advice = "Another request is in its way; try again in a moment"
+
     retryable = True
     fallback = False
 
@@ -231,6 +233,8 @@ class QuotaExhausted(InsufficientCredit):
 
 class ModelNotFound(LLMError):
     """No such model, or no endpoint serves it under the conditions of the request."""
+
+    advice = "Check the model's name, and that this key may use it"
 
 
 class RateLimited(LLMError):

@@ -34,7 +34,7 @@ from llmkit.wire.chat_reply import (
     text,
 )
 from llmkit.wire.chat_stream import ChatDecoder
-from llmkit.wire.jsonbytes import decode_cut, decode_object, encode
+from llmkit.wire.jsonbytes import BOM, decode_cut, decode_object, encode
 
 #: What OpenAI's chat completions have. A compatible service is taken to have the same.
 OPENAI_SETTINGS = SAMPLING - {"top_k", "min_p", "top_a", "repetition_penalty"}
@@ -154,9 +154,10 @@ class ChatProvider(BaseProvider):
 
     def parse(self, call: Call, reply: HTTPReply) -> Response:
         """See `BaseProvider`."""
-        if not reply.body.strip():
+        start = reply.body.removeprefix(BOM).lstrip()[:5]
+        if not start:
             raise EmptyResponse("the reply has no body", request_id=errors.request_id(reply.headers))
-        if reply.body.lstrip()[:5] == b"data:":
+        if start == b"data:":
             return self._parse_events(call, reply)
         try:
             body = decode_object(reply.body, "the reply")

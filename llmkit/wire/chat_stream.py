@@ -15,7 +15,7 @@ from llmkit.errors import EmptyResponse, LLMError, MalformedResponse, ResponseTo
 from llmkit.responses import Chunk, ChunkChoice, Delta, Response
 from llmkit.wire.chat_choice import ChoiceBuilder
 from llmkit.wire.chat_reply import JSON, count, extra_of, objects, split_content, text
-from llmkit.wire.jsonbytes import decode, decode_exact, unfrozen
+from llmkit.wire.jsonbytes import BOM, decode, decode_exact, unfrozen
 from llmkit.wire.sse import SSEDecoder
 
 if TYPE_CHECKING:
@@ -79,8 +79,8 @@ class ChatDecoder:
                 self._fail(ResponseTooLarge(f"the reply is longer than {DOCUMENT_LIMIT} bytes"))
             return self._end_document() if not data else ()
         self._head += data
-        start = self._head.lstrip()
-        if not start:
+        start = self._head.removeprefix(BOM).lstrip()
+        if not start or BOM.startswith(start):
             return ()
         if start.startswith((b"{", b"[", b"<")):
             self._document, self._head = self._head, bytearray()

@@ -1,4 +1,4 @@
-"""JSON to and from bytes. pydantic-core's parser does the work; what carries money is read without floats.
+"""JSON to and from bytes. pydantic-core's parser reads the pieces of a stream; what carries money is read exactly.
 
 pydantic-core is loaded by the first call, not by `import llmkit` or `create_language`.
 """
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from dataclasses import Field
 
 T = TypeVar("T")
+#: A byte-order mark, which some proxies put before a body.
+BOM = b"\xef\xbb\xbf"
 _from_json: Callable[[bytes], object] | None = None
 
 
@@ -41,7 +43,7 @@ def decode(data: bytes) -> object:
 
 def decode_exact(data: bytes) -> object:
     """As `decode`, but a number with a fraction or exponent becomes a `Decimal` of exactly its digits."""
-    return json.loads(data.decode("utf-8", "replace"), parse_float=Decimal)
+    return json.loads(data.decode("utf-8-sig", "replace"), parse_float=Decimal)
 
 
 def decode_cut(data: bytes) -> object:
@@ -63,7 +65,7 @@ def decode_object(data: bytes, what: str) -> dict[str, object]:
     try:
         value = decode_exact(data)
     except (ValueError, RecursionError) as error:
-        text = data.lstrip()[:200].decode("utf-8", "replace")
+        text = data.removeprefix(BOM).lstrip()[:200].decode("utf-8", "replace")
         if text[:1] == "<":
             raise MalformedResponse(f"{what} is an HTML page, not JSON: {scrub(text, 120)}") from None
         raise MalformedResponse(f"{what} is not JSON ({scrub(str(error), 80)}): {scrub(text, 120)}") from None
@@ -78,11 +80,9 @@ def encode(value: object) -> bytes:
     Raises:
         BadRequest: something in it is not JSON.
     """
-    from pydantic_core import PydanticSerializationError, to_json
-
     try:
-        return to_json(value, inf_nan_mode="constants")
-    except (PydanticSerializationError, UnicodeError, ValueError) as error:
+        return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+    except (TypeError, ValueError, RecursionError) as error:
         raise BadRequest(f"the request cannot be written as JSON: {scrub(str(error))}") from None
 
 

@@ -103,6 +103,6 @@ class SSEDecoder:
                 kind = value.decode("utf-8", "replace")
             elif name == b"id" and b"\0" not in value:
                 self._id = value.decode("utf-8", "replace")
-            elif name == b"retry" and value.isdigit():
+            elif name == b"retry" and value.isdigit() and len(value) < 16:
                 self.reconnection_time = int(value)
         return Event(b"\n".join(data), kind or "message", self._id) if data else None
