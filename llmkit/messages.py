@@ -55,7 +55,7 @@ class ToolCall:
             return f"a {self.type} tool call carries free text, not JSON"
         try:
             value = json.loads(self.function.arguments or "{}")
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             return f"the arguments are not JSON: {error}"
         return None if isinstance(value, dict) else f"the arguments are a JSON {type(value).__name__}, not an object"
 

@@ -11,9 +11,10 @@ data. A provider of the first group outranks a row of the second.
 from __future__ import annotations
 
 import difflib
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from threading import Lock
+from threading import RLock
 from typing import TYPE_CHECKING, TypeAlias, cast
 
 from llmkit.errors import ConfigError, ProviderConflict, ProviderLoadError, UnknownProvider, scrub
@@ -22,6 +23,7 @@ from llmkit.provider import INTERFACE_VERSION, BaseProvider
 if TYPE_CHECKING:
     from importlib_metadata import EntryPoint
 
+log = logging.getLogger("llmkit")
 GROUP = "llmkit.providers"
 SERVICES = "llmkit.services"
 Factory: TypeAlias = Callable[[str], BaseProvider]
@@ -41,15 +43,17 @@ class _Registry:
     """What is known, found once per process. `clear()` makes the next use scan again."""
 
     def __init__(self) -> None:
-        self._lock = Lock()
+        self._lock = RLock()  # A plugin that is being imported may use the registry itself.
         self._found: dict[str, list[EntryPoint]] | None = None
         self._services: dict[str, tuple[Factory, EntryPoint]] | None = None
+        self._broken: list[ProviderLoadError] = []
         self._registered: dict[str, Factory] = {}
         self._made: dict[str, BaseProvider] = {}
 
     def clear(self) -> None:
         with self._lock:
             self._found = self._services = None
+            self._broken.clear()
             self._made.clear()
 
     def _scan(self) -> dict[str, list[EntryPoint]]:
@@ -78,9 +82,11 @@ class _Registry:
             services: dict[str, tuple[Factory, EntryPoint]] = {}
             for key, points in self._scan().items():
                 for point in points if key.startswith(f"{SERVICES}/") else ():
-                    table = _load(point, point.name)
-                    if isinstance(table, Mapping):
-                        services.update({name: (cast("Factory", make), point) for name, make in table.items()})
+                    try:
+                        services.update(_table(point))
+                    except ProviderLoadError as error:
+                        self._broken.append(error)
+                        log.warning("%s", error)
             self._services = services
         return self._services
 
@@ -101,7 +107,8 @@ class _Registry:
         provider = self._made.get(name)
         if provider is None:
             with self._lock:
-                provider = self._made[name] = self._make(name)
+                provider = self._made.get(name) or self._make(name)
+                self._made[name] = provider
         return provider
 
     def _make(self, name: str) -> BaseProvider:
@@ -117,7 +124,7 @@ class _Registry:
         if points:
             return _instance(_load(points[0], name), name, points[0])
         if service := self.services().get(name):
-            return _checked(service[0](name), name, _owner(service[1])[0])
+            return _made(service[0], name, service[1])
         raise UnknownProvider(self._unknown(name), hint=self._suggestion(name))
 
     def names(self) -> list[str]:
@@ -125,7 +132,8 @@ class _Registry:
         return sorted({item.name for item in self.installed()} | set(self._registered))
 
     def _unknown(self, name: str) -> str:
-        return f"no provider is named {name!r}; installed: {', '.join(self.names()) or 'none'}"
+        broken = "".join(f" ({error.message})" for error in self._broken)
+        return f"no provider is named {name!r}; installed: {', '.join(self.names()) or 'none'}{broken}"
 
     def _suggestion(self, name: str) -> str:
         everything = [*self.names(), *self.services()]
@@ -143,16 +151,31 @@ def _owner(point: EntryPoint) -> tuple[str, str]:
     return (distribution.name, distribution.version) if distribution is not None else ("unknown", "")
 
 
+def _table(point: EntryPoint) -> dict[str, tuple[Factory, EntryPoint]]:
+    """The services of one table: a broken one disturbs no other."""
+    table = _load(point, point.name)
+    if not isinstance(table, Mapping):
+        raise ProviderLoadError(f"the services {point.name!r} of {_owner(point)[0]}: {point.value} is no mapping")
+    try:
+        return {str(name): (cast("Factory", table[name]), point) for name in table}
+    except Exception as error:
+        raise _unmade(error, point.name, point) from error
+
+
+def _unmade(error: BaseException, name: str, point: EntryPoint, verb: str = "loaded") -> ProviderLoadError:
+    return ProviderLoadError(
+        f"provider {name!r} of distribution {_owner(point)[0]} ({point.value}) cannot be {verb}: "
+        f"{type(error).__name__}: {scrub(str(error))}",
+        hint=f"Reinstall or update {_owner(point)[0]}",
+        cause=type(error).__name__,
+    )
+
+
 def _load(point: EntryPoint, name: str) -> object:
     try:
         return cast("object", point.load())
-    except Exception as error:
-        raise ProviderLoadError(
-            f"provider {name!r} of distribution {_owner(point)[0]} ({point.value}) cannot be loaded: "
-            f"{type(error).__name__}: {scrub(str(error))}",
-            hint=f"Reinstall or update {_owner(point)[0]}",
-            cause=type(error).__name__,
-        ) from error
+    except (Exception, SystemExit) as error:  # a plugin's import may do anything; it must not look like our fault
+        raise _unmade(error, name, point) from error
 
 
 def _instance(cls: object, name: str, point: EntryPoint) -> BaseProvider:
@@ -160,10 +183,14 @@ def _instance(cls: object, name: str, point: EntryPoint) -> BaseProvider:
         raise ProviderLoadError(
             f"provider {name!r} of distribution {_owner(point)[0]}: {point.value} is not a BaseProvider subclass"
         )
+    return _made(cls, name, point)
+
+
+def _made(factory: Factory, name: str, point: EntryPoint) -> BaseProvider:
     try:
-        provider = cls(name)
-    except TypeError as error:
-        raise ProviderLoadError(f"provider {name!r} of {_owner(point)[0]} cannot be made: {error}") from None
+        provider = factory(name)
+    except Exception as error:
+        raise _unmade(error, name, point, "made") from error
     return _checked(provider, name, _owner(point)[0])
 
 

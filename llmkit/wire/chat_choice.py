@@ -160,7 +160,7 @@ def _is_json(text: str) -> bool:
     """Is it a whole JSON document?"""
     try:
         json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     return True
 

@@ -85,7 +85,9 @@ def class_by_status(status: int | None) -> type[LLMError]:
 def classify(status: int | None, codes: tuple[str, ...], message: str) -> type[LLMError]:
     """The class that a status, the service's codes and its text mean, in that order of trust: codes first."""
     for code in codes:
-        if found := BY_CODE.get(code):
+        found = BY_CODE.get(code)
+        # "server_error" says less than a status such as 503 does.
+        if found is not None and not (found is ServerError and (status or 0) > 500):
             return found
     if status in (400, 422, None) and _TOO_LONG.search(message):
         return ContextLengthExceeded
@@ -96,7 +98,7 @@ def classify(status: int | None, codes: tuple[str, ...], message: str) -> type[L
 
 def status_of(code: object) -> int | None:
     """The HTTP status that a code inside a body stands for."""
-    if isinstance(code, str) and code.isdigit():
+    if isinstance(code, str) and len(code) == 3 and code.isascii() and code.isdigit():
         code = int(code)
     return code if isinstance(code, int) and not isinstance(code, bool) and 100 <= code < 600 else None
 
@@ -122,11 +124,13 @@ def error_body(reply: HTTPReply) -> Mapping[str, object] | None:
 def without_body(status: int, reply: HTTPReply) -> LLMError:
     """The error of a reply whose body is not the service's own error document: an edge, a proxy, a redirect."""
     if 300 <= status < 400:
-        return ConfigError(
+        refused = ConfigError(
             f"the address answers with a redirect ({status}), and llmkit follows none",
             hint="Set base_url to the final address",
             status=status,
         )
+        refused.fallback = True
+        return refused
     text = scrub(reply.body[:400].decode("utf-8", "replace"), 160)
     said = f": {text}" if text else " without a body"
     if status == 404:

@@ -16,6 +16,8 @@ from llmkit.responses import Choice
 from llmkit.usage import UNKNOWN_COST, Cost, Usage
 
 JSON = Mapping[str, object]
+#: No count is as large; a number that is must not cost time or an exception.
+_MOST = 10**15
 
 _MESSAGE = frozenset(
     {"role", "content", "refusal", "reasoning", "reasoning_content", "reasoning_details", "tool_calls", "annotations"}
@@ -38,7 +40,7 @@ def count(value: object) -> int | None:
     """A token count: a whole number of 0 or more, however it is written."""
     if isinstance(value, bool):
         return None
-    if isinstance(value, (Decimal, float)) and value == value // 1:
+    if isinstance(value, (Decimal, float)) and abs(value) < _MOST and value == int(value):
         value = int(value)
     return value if isinstance(value, int) and value >= 0 else None
 

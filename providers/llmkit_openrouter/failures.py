@@ -90,8 +90,9 @@ def error_class(error: Mapping[str, object]) -> type[LLMError] | None:
         return found[0]
     metadata = mapping(error.get("metadata"))
     kind = str(metadata.get("error_type") or error.get("error_type") or "")
-    if kind in BY_TYPE:
-        return BY_TYPE[kind]
+    code = error.get("code")
+    if (found := BY_TYPE.get(kind)) and not (found is ServerError and isinstance(code, int) and code not in (500, 502)):
+        return found  # A vague type says less than a status such as 503 or 524 does.
     if error.get("code") == 403 and (
         any(metadata.get(key) for key in ("reasons", "flagged_input", "patterns"))
         or _REFUSED.search(str(metadata.get("raw")))
