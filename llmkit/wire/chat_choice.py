@@ -91,7 +91,7 @@ class ChoiceBuilder:
         name = text(body.get("name")) or ""
         raw = body.get("input" if call.kind == "custom" else "arguments")
         if raw is not None and not isinstance(raw, str):
-            raw = json.dumps(raw, default=str)
+            raw = json.dumps(raw)
         identity = text(piece.get("id")) or None
         call.id = call.id or identity
         call.name = call.name or name

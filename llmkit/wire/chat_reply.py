@@ -36,6 +36,15 @@ def text(value: object) -> str | None:
     return value if isinstance(value, str) else None
 
 
+def floats(value: object) -> object:
+    """The value with floats in place of decimals: only money needs the latter, and the two do not mix."""
+    if isinstance(value, Decimal):
+        return float(value)
+    if isinstance(value, dict):
+        return {key: floats(item) for key, item in value.items()}
+    return [floats(item) for item in value] if isinstance(value, list) else value
+
+
 def count(value: object) -> int | None:
     """A token count: a whole number of 0 or more, however it is written."""
     if isinstance(value, bool):
@@ -89,7 +98,7 @@ def parse_tool_call(raw: JSON) -> ToolCall:
     body = mapping(raw.get("custom" if kind == "custom" else "function"))
     arguments = body.get("input" if kind == "custom" else "arguments")
     if not isinstance(arguments, str):
-        arguments = "" if arguments is None else json.dumps(arguments, default=str)
+        arguments = "" if arguments is None else json.dumps(floats(arguments))
     return ToolCall(text(raw.get("id")) or None, FunctionCall(text(body.get("name")) or "", arguments), kind)
 
 
@@ -155,7 +164,7 @@ def parse_choice(raw: JSON, position: int) -> Choice:
         index=position if index is None else index,
         finish_reason=text(raw.get("finish_reason")) or None,
         native_finish_reason=text(raw.get("native_finish_reason")),
-        logprobs=raw.get("logprobs"),
+        logprobs=floats(raw.get("logprobs")),
     )
 
 
