@@ -24,6 +24,9 @@ class HTTPRequest:
     method: str = "POST"
     stream: bool = False
 
+    def __repr__(self) -> str:
+        return f"HTTPRequest({self.method} {self.path}, {len(self.body)} bytes)"
+
 
 @dataclass(frozen=True, slots=True)
 class HTTPReply:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias, cast, get_args
 
 from llmkit.errors import BadRequest
@@ -26,17 +26,22 @@ class FunctionCall:
     name: str
     arguments: str = ""
 
+    def __repr__(self) -> str:
+        return f"FunctionCall({self.name!r}, {len(self.arguments)} chars)"
+
 
 @dataclass(frozen=True, slots=True)
 class ToolCall:
     """One tool call of a model, in OpenAI's shape: `id`, `type`, `function.name`, `function.arguments` (raw text).
 
-    A call of `type` "custom" has its free-form input in `function.arguments`. `id` is `None` where none came.
+    A call of `type` "custom" has its free-form input in `function.arguments`. `id` is `None` where none came. `extra`
+    holds fields that llmkit has no name for; some services want them back.
     """
 
     id: str | None
     function: FunctionCall
     type: str = "function"
+    extra: Mapping[str, object] = field(default_factory=dict, repr=False)
 
     @property
     def name(self) -> str:
@@ -63,9 +68,9 @@ class ToolCall:
         """OpenAI's shape."""
         if self.type == "custom":
             body = {"name": self.function.name, "input": self.function.arguments}
-            return {"id": self.id, "type": "custom", "custom": body}
+            return {"id": self.id, "type": "custom", "custom": body, **self.extra}
         function = {"name": self.function.name, "arguments": self.function.arguments}
-        return {"id": self.id, "type": self.type, "function": function}
+        return {"id": self.id, "type": self.type, "function": function, **self.extra}
 
     @classmethod
     def from_dict(cls, value: Mapping[str, object]) -> ToolCall:
@@ -76,9 +81,15 @@ class ToolCall:
             raise BadRequest(f"a tool call needs {kind}.name", hint='Shape: {"id": ..., "function": {"name": ...}}')
         text = body.get("input" if kind == "custom" else "arguments")
         if not isinstance(text, str):
-            text = "" if text is None else json.dumps(text)
+            try:
+                text = "" if text is None else json.dumps(text)
+            except (TypeError, ValueError):
+                raise BadRequest(
+                    "the arguments are no JSON value", hint="Pass the JSON text, or a dict of it"
+                ) from None
         identity = value.get("id")
-        return cls(None if identity is None else str(identity), FunctionCall(body["name"], text), kind)
+        extra = {key: item for key, item in value.items() if key not in ("id", "type", "index", kind)}
+        return cls(None if identity is None else str(identity), FunctionCall(body["name"], text), kind, extra)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,17 +168,14 @@ class Message:
             role=str(role),
             content=_content(value.get("content")),
             name=_text(value, "name"),
-            tool_calls=tuple(
-                call if isinstance(call, ToolCall) else ToolCall.from_dict(cast("Mapping[str, object]", call))
-                for call in _items(value, "tool_calls")
-            ),
+            tool_calls=tuple(_tool_call(index, call) for index, call in enumerate(_items(value, "tool_calls"))),
             tool_call_id=_text(value, "tool_call_id"),
             refusal=_text(value, "refusal"),
             reasoning=_text(value, "reasoning"),
-            reasoning_details=cast("tuple[Mapping[str, object], ...]", _items(value, "reasoning_details")),
-            annotations=cast("tuple[Mapping[str, object], ...]", _items(value, "annotations")),
-            images=cast("tuple[Mapping[str, object], ...]", _items(value, "images")),
-            audio=cast("Mapping[str, object] | None", value.get("audio")),
+            reasoning_details=_objects(value, "reasoning_details"),
+            annotations=_objects(value, "annotations"),
+            images=_objects(value, "images"),
+            audio=_object(value, "audio"),
             extra=rest,
         )
 
@@ -199,14 +207,34 @@ def to_messages(value: MessagesLike) -> tuple[Message, ...]:
 
 
 def _turn(index: int, turn: object) -> Message:
-    if isinstance(turn, Message):
-        return turn
-    if not isinstance(turn, Mapping):
+    if not isinstance(turn, (Message, Mapping)):
         raise BadRequest(f"messages[{index}] is {type(turn).__name__}", hint="Use a dict or a Message")
     try:
-        return Message.from_dict(turn)
+        return _checked(turn) if isinstance(turn, Message) else Message.from_dict(turn)
     except BadRequest as error:
         raise BadRequest(f"messages[{index}]: {error.message}", hint=error.hint) from None
+
+
+def _checked(message: Message) -> Message:
+    """A message made by hand holds what its type says, or is read as a dict would be."""
+    if message.role not in ROLES:
+        raise BadRequest(f"role is {message.role!r}", hint=f"Use one of {', '.join(ROLES)}")
+    content = message.content
+    if content is None or isinstance(content, str):
+        return message
+    read = _content(content)
+    return message if read == content else replace(message, content=read)
+
+
+def _tool_call(index: int, call: object) -> ToolCall:
+    if isinstance(call, ToolCall):
+        return call
+    if not isinstance(call, Mapping):
+        raise BadRequest(f"tool_calls[{index}] is {type(call).__name__}", hint="Use a dict or a ToolCall")
+    try:
+        return ToolCall.from_dict(call)
+    except BadRequest as error:
+        raise BadRequest(f"tool_calls[{index}]: {error.message}", hint=error.hint) from None
 
 
 def _content(value: object) -> str | tuple[Part, ...] | None:
@@ -232,6 +260,21 @@ def _text(value: Mapping[str, object], key: str) -> str | None:
     if item is None or isinstance(item, str):
         return item
     raise BadRequest(f"{key} is {type(item).__name__}", hint=f"{key} is text")
+
+
+def _objects(value: Mapping[str, object], key: str) -> tuple[Mapping[str, object], ...]:
+    items = _items(value, key)
+    for index, item in enumerate(items):
+        if not isinstance(item, Mapping):
+            raise BadRequest(f"{key}[{index}] is {type(item).__name__}", hint=f"{key} is a list of dicts")
+    return cast("tuple[Mapping[str, object], ...]", items)
+
+
+def _object(value: Mapping[str, object], key: str) -> Mapping[str, object] | None:
+    item = value.get(key)
+    if item is None or isinstance(item, Mapping):
+        return item
+    raise BadRequest(f"{key} is {type(item).__name__}", hint=f"{key} is a dict")
 
 
 def _items(value: Mapping[str, object], key: str) -> tuple[object, ...]:

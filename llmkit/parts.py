@@ -1,4 +1,8 @@
-"""What a message can hold beside plain text: text, image, audio and file parts. OpenAI's part shapes are the form."""
+"""What a message can hold beside plain text: text, image, audio and file parts. OpenAI's part shapes are the form.
+
+`extra` of a part holds what llmkit has no name for, verbatim: siblings such as `cache_control`, and under the part's
+own type what else its body held.
+"""
 
 from __future__ import annotations
 
@@ -12,10 +16,13 @@ from llmkit.errors import BadRequest
 
 @dataclass(frozen=True, slots=True)
 class TextPart:
-    """Text. `extra` holds siblings such as `cache_control`, verbatim."""
+    """Text."""
 
     text: str
     extra: Mapping[str, object] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        return f"TextPart({len(self.text)} chars)"
 
     def to_dict(self) -> dict[str, object]:
         """OpenAI's shape."""
@@ -37,8 +44,10 @@ class ImagePart:
 
     def to_dict(self) -> dict[str, object]:
         """OpenAI's shape."""
-        image = {"url": self.url} if self.detail is None else {"url": self.url, "detail": self.detail}
-        return {"type": "image_url", "image_url": image, **self.extra}
+        return _part_dict("image_url", {"url": self.url, "detail": self.detail}, self.extra)
+
+    def __repr__(self) -> str:
+        return f"ImagePart({'data' if self.url[:5].lower() == 'data:' else 'address'}, {len(self.url)} chars)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +65,10 @@ class AudioPart:
 
     def to_dict(self) -> dict[str, object]:
         """OpenAI's shape."""
-        return {"type": "input_audio", "input_audio": {"data": self.data, "format": self.format}, **self.extra}
+        return _part_dict("input_audio", {"data": self.data, "format": self.format}, self.extra)
+
+    def __repr__(self) -> str:
+        return f"AudioPart({self.format}, {len(self.data)} chars)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +88,10 @@ class FilePart:
     def to_dict(self) -> dict[str, object]:
         """OpenAI's shape."""
         named = {"filename": self.filename, "file_data": self.file_data, "file_id": self.file_id}
-        return {"type": "file", "file": {key: item for key, item in named.items() if item is not None}, **self.extra}
+        return _part_dict("file", named, self.extra)
+
+    def __repr__(self) -> str:
+        return f"FilePart({self.filename!r}, {len(self.file_data or '')} chars)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +109,18 @@ class OtherPart:
         """The part as it was given."""
         return dict(self.body)
 
+    def __repr__(self) -> str:
+        return f"OtherPart({self.type!r})"
+
 
 Part: TypeAlias = TextPart | ImagePart | AudioPart | FilePart | OtherPart
+
+
+def _part_dict(kind: str, named: Mapping[str, object], extra: Mapping[str, object]) -> dict[str, object]:
+    inner = extra.get(kind)
+    body = {key: item for key, item in named.items() if item is not None}
+    siblings = {key: item for key, item in extra.items() if key != kind}
+    return {"type": kind, kind: {**body, **(inner if isinstance(inner, Mapping) else {})}, **siblings}
 
 
 def data_url(url: str) -> tuple[str, str] | None:
@@ -129,14 +154,25 @@ def part_from_dict(index: int, part: Mapping[str, object]) -> Part:
         return ImagePart(body, None, extra)
     if kind in _NEEDS:
         if not isinstance(body, Mapping) or not any(isinstance(body.get(key), str) for key in _NEEDS[kind]):
-            raise BadRequest(f"content[{index}] of type {kind} has no {kind}.{_NEEDS[kind][0]}")
+            needs = _NEEDS[kind][0]
+            raise BadRequest(
+                f"content[{index}] of type {kind} has no {kind}.{needs}",
+                hint=f'Shape: {{"type": "{kind}", "{kind}": {{"{needs}": ...}}}}',
+            )
+        if rest := {key: item for key, item in body.items() if key not in _INNER[kind]}:
+            extra = {**extra, kind: rest}
         return _structured(kind, body, extra)
     if kind == "text":
-        raise BadRequest(f"content[{index}] of type text has no text")
+        raise BadRequest(f"content[{index}] of type text has no text", hint='Shape: {"type": "text", "text": ...}')
     return OtherPart(part)
 
 
 _NEEDS = {"image_url": ("url",), "input_audio": ("data",), "file": ("file_data", "file_id")}
+_INNER = {
+    "image_url": ("url", "detail"),
+    "input_audio": ("data", "format"),
+    "file": ("file_data", "filename", "file_id"),
+}
 
 
 def _structured(kind: str, body: Mapping[str, object], extra: Mapping[str, object]) -> Part:

@@ -22,7 +22,7 @@ class Choice:
     index: int = 0
     finish_reason: str | None = None
     native_finish_reason: str | None = None
-    logprobs: object = None
+    logprobs: object = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ class Response:
         created: epoch seconds, as the service says.
         attempts: every exchange of the call, oldest first.
         timings: how long a local model took, in seconds (Ollama).
-        raw_response: the decoded reply, verbatim; `None` for a stream. Numbers with a fraction are `Decimal`.
+        raw_response: the decoded reply, verbatim; `None` for a stream. Numbers of its `usage` are exact (`Decimal`).
         extra: top-level fields that llmkit has no name for (`system_fingerprint`, `service_tier`, ...).
     """
 
@@ -217,6 +217,10 @@ class Delta:
     tool_calls: tuple[ToolCallDelta, ...] = ()
     reasoning_details: tuple[Mapping[str, object], ...] = ()
 
+    def __repr__(self) -> str:
+        calls = f", tool_calls={len(self.tool_calls)}" if self.tool_calls else ""
+        return f"Delta({len(self.content)} chars{calls})"
+
 
 @dataclass(frozen=True, slots=True)
 class ChunkChoice:
@@ -225,7 +229,7 @@ class ChunkChoice:
     delta: Delta
     index: int = 0
     finish_reason: str | None = None
-    logprobs: object = None
+    logprobs: object = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

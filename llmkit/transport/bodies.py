@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from llmkit.errors import FirstTokenTimeout, LLMError
 from llmkit.transport.clamp import set_deadline
@@ -117,14 +117,21 @@ class SyncBody:
         self._reply.close()
 
 
+class Held(Protocol):
+    """The client that a reply is open on; it counts its open replies."""
+
+    open: int
+
+
 class LoopBody:
     """As `SyncBody`, on an event loop."""
 
-    __slots__ = ("_address", "_parts", "_reply", "headers", "status")
+    __slots__ = ("_address", "_held", "_parts", "_reply", "headers", "status")
 
-    def __init__(self, reply: Any, address: str) -> None:
+    def __init__(self, reply: Any, address: str, held: Held) -> None:
         self._reply = reply
         self._address = address
+        self._held: Held | None = held
         self.status: int = reply.status_code
         self.headers: Mapping[str, str] = reply.headers
         packed = reply.headers.get("content-encoding", "identity") != "identity"
@@ -143,6 +150,9 @@ class LoopBody:
         raise failure
 
     async def close(self) -> None:
+        held, self._held = self._held, None
+        if held is not None:
+            held.open -= 1
         await self._reply.aclose()
 
 

@@ -19,7 +19,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from llmkit.errors import ConfigError, LLMError, ModelClosed
+from llmkit.errors import ConfigError, LLMError, LLMTimeout, LocalOverload, ModelClosed
 from llmkit.secret import Secret
 from llmkit.transport.bodies import (
     AsyncWholeBody,
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 
     from llmkit.exchange import AsyncBody, Body, Endpoint, HTTPRequest
 
+#: Most connections open at once where `max_connections` does not say: the SDK's own limit.
+DEFAULT_CONNECTIONS = 1000
 #: Seconds to make a connection.
 CONNECT = 5.0
 
@@ -73,13 +75,21 @@ class SDKTransport:
         if "openai" not in sys.modules:
             # The import takes half a second; the loop goes on meanwhile.
             await asyncio.to_thread(importlib.import_module, "openai")
-        post = await self._async_client()
+        held = await self._async_client()
+        held.open += 1
+        opened = False
         try:
             async with asyncio.timeout_at(loop_time(deadline)):
-                stream = await post(request, deadline)
-            return LoopBody(stream.response, self._address)
+                stream = await held.post(request, deadline)
+            opened = True
+            return LoopBody(stream.response, self._address, held)
         except Exception as error:
             failure = _outcome(error, self._address)
+            if isinstance(failure, LLMTimeout) and held.open > held.limit:
+                # Neither backend tells a full pool from a slow server when both limits end together.
+                failure = LocalOverload(f"{self._address}: all {held.limit} connections of the pool were in use")
+        finally:
+            held.open -= not opened
         if isinstance(failure, LLMError):
             raise failure
         return AsyncWholeBody(failure)
@@ -97,7 +107,7 @@ class SDKTransport:
                 self._sync_post = Post(self._sync, self._endpoint)
             return self._sync_post
 
-    async def _async_client(self) -> Post:
+    async def _async_client(self) -> _LoopClient:
         from llmkit.transport.clients import async_client
 
         loop = asyncio.get_running_loop()
@@ -106,7 +116,7 @@ class SDKTransport:
             self._check_open()
             held = self._loops[loop] = _LoopClient(async_client(self._endpoint), self._endpoint)
             await held.start()
-        return held.post
+        return held
 
     def _check_open(self) -> None:
         if self._closed:
@@ -143,6 +153,8 @@ class _LoopClient:
         self._client = client
         self._keeper = self._keep()
         self.post = Post(client, endpoint)
+        self.limit = endpoint.max_connections or DEFAULT_CONNECTIONS
+        self.open = 0
 
     async def _keep(self) -> AsyncGenerator[None, None]:
         try:
@@ -183,7 +195,7 @@ class Post:
     def __call__(self, request: HTTPRequest, deadline: float) -> Any:
         """The SDK's stream object, or a coroutine of it. The raw key exists only in what is passed on here."""
         left = max(deadline - time.monotonic(), 0.001)
-        quick = min(CONNECT, left)
+        quick = min(CONNECT, left * 0.9)  # Before the outer limit, so that the error says which it was.
         options = {
             "headers": self._all_headers(request),
             "timeout": self._timeout(left, connect=quick, pool=quick),

@@ -154,10 +154,10 @@ class ChatProvider(BaseProvider):
 
     def parse(self, call: Call, reply: HTTPReply) -> Response:
         """See `BaseProvider`."""
-        start = reply.body.removeprefix(BOM).lstrip()[:5]
+        start = reply.body.removeprefix(BOM).lstrip()[:6]
         if not start:
             raise EmptyResponse("the reply has no body", request_id=errors.request_id(reply.headers))
-        if start == b"data:":
+        if start.startswith((b"data:", b":", b"event:", b"id:", b"retry:")):
             return self._parse_events(call, reply)
         try:
             body = decode_object(reply.body, "the reply")
@@ -166,7 +166,8 @@ class ChatProvider(BaseProvider):
             error.partial_text = error.partial.choices[0].message.text if error.partial else None
             raise
         raw_choices = objects(body.get("choices"))
-        choices = tuple(parse_choice(raw, position) for position, raw in enumerate(raw_choices))
+        made = [parse_choice(raw, position) for position, raw in enumerate(raw_choices)]
+        choices = tuple(sorted(made, key=lambda choice: choice.index))
         failed = next((raw for raw in raw_choices if raw.get("error") or raw.get("finish_reason") == "error"), None)
         if body.get("error") or failed is not None:
             failure = self.event_error(call, {**body, **(failed or {})}, reply.headers)

@@ -8,7 +8,7 @@ from typing import cast
 
 from llmkit.messages import FunctionCall, Message, ToolCall
 from llmkit.responses import Choice, ToolCallDelta
-from llmkit.wire.chat_reply import JSON, count, details_text, mapping, merge_details, objects, text
+from llmkit.wire.chat_reply import JSON, call_extra, count, details_text, mapping, merge_details, objects, text
 
 _FRAGMENTS = frozenset({"arguments", "data", "transcript", "input"})
 _READ = frozenset({"role", "content", "refusal", "reasoning", "reasoning_content", "reasoning_details", "tool_calls"})
@@ -17,13 +17,14 @@ _READ = frozenset({"role", "content", "refusal", "reasoning", "reasoning_content
 class _Call:
     """A tool call in the making."""
 
-    __slots__ = ("arguments", "id", "kind", "name")
+    __slots__ = ("arguments", "extra", "id", "kind", "name")
 
     def __init__(self) -> None:
         self.id: str | None = None
         self.name = ""
         self.kind = "function"
         self.arguments: list[str] = []
+        self.extra: dict[str, object] = {}
 
 
 class ChoiceBuilder:
@@ -95,6 +96,7 @@ class ChoiceBuilder:
         identity = text(piece.get("id")) or None
         call.id = call.id or identity
         call.name = call.name or name
+        call.extra.update(call_extra(piece))
         if raw:
             call.arguments.append(raw)
         return ToolCallDelta(self._calls.index(call), identity, FunctionCall(name, raw or ""), call.kind)
@@ -146,7 +148,8 @@ class ChoiceBuilder:
             refusal="".join(self.refusal) or None,
             reasoning_details=details,
             tool_calls=tuple(
-                ToolCall(call.id, FunctionCall(call.name, "".join(call.arguments)), call.kind) for call in self._calls
+                ToolCall(call.id, FunctionCall(call.name, "".join(call.arguments)), call.kind, call.extra)
+                for call in self._calls
             ),
             annotations=tuple(self._lists.get("annotations", ())),
             images=tuple(self._lists.get("images", ())),

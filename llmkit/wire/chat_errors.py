@@ -6,6 +6,7 @@ import json
 import re
 import time
 from collections.abc import Mapping
+from typing import Any
 
 from llmkit.errors import (
     AuthFailed,
@@ -160,8 +161,17 @@ def make(
         code=str(code or error.get("type") or "") or None,
         request_id=request_id(headers),
         retry_after=retry_after(headers, details or error, time.time()),
-        details=details,
+        details=_clean(details or {}),
     )
+
+
+def _clean(value: object) -> Any:
+    """The service's error data without credentials, and without the piece of the prompt that moderation quotes."""
+    if isinstance(value, str):
+        return scrub(value, 2000)
+    if isinstance(value, Mapping):
+        return {str(key): _clean(item) for key, item in value.items() if key != "flagged_input"}
+    return [_clean(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
 __all__ = ["MalformedResponse", "classify", "error_body", "make", "request_id", "status_of", "without_body"]

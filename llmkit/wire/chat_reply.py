@@ -23,6 +23,7 @@ _MESSAGE = frozenset(
     {"role", "content", "refusal", "reasoning", "reasoning_content", "reasoning_details", "tool_calls", "annotations"}
     | {"images", "audio", "name", "tool_call_id"}
 )
+_CALL = frozenset({"id", "type", "index", "function", "custom"})
 _REPLY = frozenset({"id", "object", "created", "model", "provider", "choices", "usage", "error"})
 
 
@@ -36,20 +37,11 @@ def text(value: object) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def floats(value: object) -> object:
-    """The value with floats in place of decimals: only money needs the latter, and the two do not mix."""
-    if isinstance(value, Decimal):
-        return float(value)
-    if isinstance(value, dict):
-        return {key: floats(item) for key, item in value.items()}
-    return [floats(item) for item in value] if isinstance(value, list) else value
-
-
 def count(value: object) -> int | None:
     """A token count: a whole number of 0 or more, however it is written."""
     if isinstance(value, bool):
         return None
-    if isinstance(value, (Decimal, float)) and abs(value) < _MOST and value == int(value):
+    if isinstance(value, (Decimal, float)) and -_MOST < value < _MOST and value == int(value):
         value = int(value)
     return value if isinstance(value, int) and value >= 0 else None
 
@@ -98,8 +90,15 @@ def parse_tool_call(raw: JSON) -> ToolCall:
     body = mapping(raw.get("custom" if kind == "custom" else "function"))
     arguments = body.get("input" if kind == "custom" else "arguments")
     if not isinstance(arguments, str):
-        arguments = "" if arguments is None else json.dumps(floats(arguments))
-    return ToolCall(text(raw.get("id")) or None, FunctionCall(text(body.get("name")) or "", arguments), kind)
+        arguments = "" if arguments is None else json.dumps(arguments)
+    return ToolCall(
+        text(raw.get("id")) or None, FunctionCall(text(body.get("name")) or "", arguments), kind, call_extra(raw)
+    )
+
+
+def call_extra(raw: JSON) -> dict[str, object]:
+    """Fields of a tool call that llmkit has no name for."""
+    return {key: value for key, value in raw.items() if key not in _CALL and value is not None}
 
 
 def parse_message(raw: JSON) -> Message:
@@ -164,7 +163,7 @@ def parse_choice(raw: JSON, position: int) -> Choice:
         index=position if index is None else index,
         finish_reason=text(raw.get("finish_reason")) or None,
         native_finish_reason=text(raw.get("native_finish_reason")),
-        logprobs=floats(raw.get("logprobs")),
+        logprobs=raw.get("logprobs"),
     )
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 
 #: A hint beyond a day is a mistake or a trap; it is ignored.
 LONGEST = 86_400.0
-_DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m(?!s))?(?:([\d.]+)s)?(?:([\d.]+)ms)?\Z")
+_DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m(?!s))?(?:(\d+(?:\.\d+)?)s)?(?:(\d+(?:\.\d+)?)ms)?\Z")
 
 
 def retry_after(headers: Mapping[str, str], details: Mapping[str, object], now: float) -> float | None:
@@ -58,7 +59,9 @@ def _date(value: str | None, now: float) -> float | None:
     if value is None or _number(value) is not None:
         return None
     try:
-        return parsedate_to_datetime(value).timestamp() - now
+        moment = parsedate_to_datetime(value)
+        # A date without a zone is UTC here, whatever the program's own zone is.
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() - now
     except (ValueError, TypeError, OverflowError):
         return None
 

@@ -38,7 +38,7 @@ def decode(data: bytes) -> object:
         return _from_json(data)
     except ValueError:
         # Lone surrogates and invalid UTF-8: rare, and the standard library takes them.
-        return json.loads(data.decode("utf-8", "replace"))
+        return json.loads(data.decode("utf-8-sig", "replace"))
 
 
 def decode_exact(data: bytes) -> object:
@@ -57,13 +57,15 @@ def decode_cut(data: bytes) -> object:
 
 
 def decode_object(data: bytes, what: str) -> dict[str, object]:
-    """The object that a whole body holds, exact in its numbers.
+    """The object that a whole body holds; its `usage`, where it has one, exact in its numbers.
 
     Raises:
         MalformedResponse: not a JSON object; the text says what came instead.
     """
     try:
-        value = decode_exact(data)
+        value = decode(data)
+        if isinstance(value, dict) and value.get("usage"):
+            value["usage"] = cast("dict[str, object]", decode_exact(data))["usage"]
     except (ValueError, RecursionError) as error:
         text = data.removeprefix(BOM).lstrip()[:200].decode("utf-8", "replace")
         if text[:1] == "<":

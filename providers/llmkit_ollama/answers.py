@@ -11,7 +11,7 @@ from llmkit.provider import Call
 from llmkit.responses import Choice, Response
 from llmkit.usage import FREE, UNKNOWN_COST, Timings, Usage
 from llmkit.wire import chat_errors as errors
-from llmkit.wire.chat_reply import count, floats, mapping, objects, text
+from llmkit.wire.chat_reply import count, mapping, objects, text
 
 JSON = Mapping[str, object]
 
@@ -22,7 +22,7 @@ def tool_calls(message: JSON) -> tuple[ToolCall, ...]:
     for raw in objects(message.get("tool_calls")):
         function = mapping(raw.get("function"))
         arguments = function.get("arguments")
-        said = arguments if isinstance(arguments, str) else json.dumps(floats({} if arguments is None else arguments))
+        said = arguments if isinstance(arguments, str) else json.dumps({} if arguments is None else arguments)
         made.append(ToolCall(text(raw.get("id")) or None, FunctionCall(text(function.get("name")) or "", said)))
     return tuple(made)
 
@@ -40,7 +40,7 @@ def assemble(name: str, call: Call, events: Sequence[JSON], *, free: bool) -> Re
     said = [text(message.get("content")) or "" for message in messages]
     thought = "".join(text(message.get("thinking")) or "" for message in messages)
     calls = tuple(made for message in messages for made in tool_calls(message))
-    logprobs = [item for event in events for item in objects(floats(event.get("logprobs")))]
+    logprobs = [item for event in events for item in objects(event.get("logprobs"))]
     message = Message(
         role="assistant", content="".join(said) if messages else None, reasoning=thought or None, tool_calls=calls
     )

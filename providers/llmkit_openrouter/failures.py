@@ -86,8 +86,8 @@ def mapping(value: object) -> Mapping[str, object]:
 def error_class(error: Mapping[str, object]) -> type[LLMError] | None:
     """The class that OpenRouter's own codes mean; `None` where it gave none that is known."""
     availability = mapping(error.get("availability"))
-    if found := BY_AVAILABILITY.get(str(availability.get("code"))):
-        return found[0]
+    if known := BY_AVAILABILITY.get(str(availability.get("code"))):
+        return known[0]
     metadata = mapping(error.get("metadata"))
     kind = str(metadata.get("error_type") or error.get("error_type") or "")
     code = error.get("code")
