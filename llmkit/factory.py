@@ -49,6 +49,7 @@ def _create(backend: BaseProvider, model: str | None, given: Mapping[str, object
     named = model or (environ.get(backend.model_env) if backend.model_env else None) or backend.default_model
     if not named:
         raise ConfigError("no model is named", hint=f'Name one: create_language("{backend.name}", "model-name")')
+    settings.pop("api_key", None)  # The endpoint holds it, as a secret.
     spares = [_spare(item) for item in cast("Sequence[object]", settings.pop("fallbacks", ()))]
     made = LanguageModel(
         backend,

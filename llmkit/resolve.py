@@ -268,10 +268,10 @@ def _key(
     if given:
         if not isinstance(given, str):
             raise ConfigError(f"api_key is {type(given).__name__}", hint="Pass the key as text, or a callable")
-        return _sound(given.strip(), "api_key")
+        return sound_key(given, "api_key")
     variable, text = _first(provider.key_env, environ)
     if text is not None and variable is not None and own:
-        return _sound(text, variable)
+        return sound_key(text, variable)
     if local or not provider.key_required:
         return None
     where = f" The key of {variable} is not sent to {urlsplit(url).hostname}." if text is not None else ""
@@ -282,7 +282,9 @@ def _key(
     )
 
 
-def _sound(key: str, source: str) -> Secret:
+def sound_key(key: str, source: str) -> Secret:
+    """A key that can go into a header. Raises `ConfigError`, without the key, for one that cannot."""
+    key = key.strip()
     if not key.isascii() or any(char <= " " or char == "\x7f" for char in key):
         raise ConfigError(f"{source} holds a character that no key has", hint="Check for spaces and line breaks in it")
     return Secret(key)

@@ -13,13 +13,14 @@ import sys
 from functools import lru_cache
 from importlib.metadata import version
 from threading import Lock
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from llmkit.errors import ConfigError
 from llmkit.transport.bodies import refuse_status, refuse_status_async
 from llmkit.transport.clamp import clamp
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from openai import AsyncOpenAI, OpenAI
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 _tls: dict[tuple[bool, str | None, str | tuple[str, str] | None], ssl.SSLContext] = {}
 _tls_lock = Lock()
+T = TypeVar("T")
 
 
 @lru_cache(maxsize=1)
@@ -54,7 +56,7 @@ def _make_tls(plain: bool, ca_bundle: str | None, cert: str | tuple[str, str] | 
     if plain:
         return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # Never used: it spares the loading of the authorities.
     if ca_bundle:
-        context = ssl.create_default_context(cafile=ca_bundle)
+        context = _from_file("ca_bundle", ca_bundle, lambda: ssl.create_default_context(cafile=ca_bundle))
     else:
         import openai
 
@@ -62,8 +64,19 @@ def _make_tls(plain: bool, ca_bundle: str | None, cert: str | tuple[str, str] | 
         library = sys.modules[openai.DefaultHttpxClient.__mro__[1].__module__.partition(".")[0]]
         context = cast("Any", library).create_ssl_context()
     if cert:
-        context.load_cert_chain(*((cert,) if isinstance(cert, str) else cert))
+        paths = (cert,) if isinstance(cert, str) else cert
+        _from_file("client_cert", " and ".join(paths), lambda: context.load_cert_chain(*paths))
     return context
+
+
+def _from_file(setting: str, path: str, load: Callable[[], T]) -> T:
+    try:
+        return load()
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigError(
+            f"{setting} {path} cannot be read: {error.strerror or type(error).__name__}",
+            hint="It is the path of a PEM file",
+        ) from None
 
 
 def _client_arguments(endpoint: Endpoint) -> dict[str, Any]:

@@ -109,11 +109,13 @@ def _system_fault(chain: list[BaseException]) -> tuple[type[LLMError], str] | No
 
     The wrappers hide it: aiohttp behind the SDK reports a refused connection as a time-out.
     """
-    for link in chain:
+    for link in reversed(chain):
         if isinstance(link, ssl.SSLCertVerificationError):
-            return TLSFailed, f"the certificate is not valid: {scrub(link.verify_message or str(link), 120)}"
+            # aiohttp's class of that kind has no such attribute.
+            said = getattr(link, "verify_message", "") or str(link)
+            return TLSFailed, f"the certificate is not valid: {scrub(said, 120)}"
         if isinstance(link, ssl.SSLError):
-            return TLSFailed, f"the TLS handshake failed: {scrub(link.reason or str(link), 120)}"
+            return TLSFailed, f"the TLS handshake failed: {scrub(getattr(link, 'reason', '') or str(link), 120)}"
         if isinstance(link, socket.gaierror):
             return ConnectFailed, "the host name cannot be resolved"
         if isinstance(link, ConnectionRefusedError):

@@ -15,11 +15,12 @@ import sys
 import time
 import weakref
 from collections.abc import AsyncGenerator
-from threading import Lock
+from threading import Lock, Thread
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from llmkit.errors import ConfigError, LLMError, LLMTimeout, LocalOverload, ModelClosed
+from llmkit.resolve import sound_key
 from llmkit.secret import Secret
 from llmkit.transport.bodies import (
     AsyncWholeBody,
@@ -59,6 +60,11 @@ class SDKTransport:
 
     def open(self, request: HTTPRequest, deadline: float) -> Body:
         """See `llmkit.exchange.Transport`."""
+        if "openai" not in sys.modules:
+            # In a thread: Ctrl-C then interrupts the waiting, and does not leave modules half imported.
+            importing = Thread(target=importlib.import_module, args=("openai",), daemon=True)
+            importing.start()
+            importing.join()
         post = self._sync_post if self._sync_post and self._usable() else self._sync_client()
         set_deadline(deadline)
         try:
@@ -220,9 +226,12 @@ class Post:
 
 
 def _asked(key: object) -> str:
-    if not isinstance(key, str) or not key:
+    """What an `api_key` callable gave, checked as a given key is."""
+    if isinstance(key, Secret):
+        return key.reveal()
+    if not isinstance(key, str) or not key.strip():
         raise ConfigError(f"the api_key callable gave {type(key).__name__}", hint="It must return the key as text")
-    return key
+    return sound_key(key, "what the api_key callable gave").reveal()
 
 
 def _outcome(error: Exception, address: str) -> LLMError | StatusReply:

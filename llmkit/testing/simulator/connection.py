@@ -74,7 +74,8 @@ class Connection:
             await asyncio.sleep(0)
         else:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self.gone.wait(), seconds)
+                async with asyncio.timeout(seconds):
+                    await self.gone.wait()
         if self.gone.is_set():
             raise ClientGoneError
 
@@ -107,8 +108,7 @@ class Connection:
         task, self._watch = self._watch, None
         if task is not None:
             task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+            await asyncio.wait({task})  # Not `await task`: its cancellation must not be taken for one of ours.
 
     def reset(self) -> None:
         """End the connection with a TCP reset. Bytes that are not yet sent are lost."""

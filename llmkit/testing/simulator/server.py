@@ -189,9 +189,10 @@ class Simulator:
         bound.set_result(server.sockets[0].getsockname()[1])
         await self._stop.wait()
         server.close()
-        for talk in self._talks:
-            talk.cancel()
-        await asyncio.gather(*self._talks, return_exceptions=True)
+        while self._talks:
+            for talk in self._talks:
+                talk.cancel()
+            await asyncio.wait(self._talks, timeout=0.1)
         await asyncio.sleep(0)  # transports that were aborted close their sockets in the next round
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
