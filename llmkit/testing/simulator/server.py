@@ -193,7 +193,8 @@ class Simulator:
             for talk in self._talks:
                 talk.cancel()
             await asyncio.wait(self._talks, timeout=0.1)
-        await asyncio.sleep(0)  # transports that were aborted close their sockets in the next round
+        for _ in range(5):
+            await asyncio.sleep(0)  # Transports close their sockets in the rounds after they were told to.
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         talk = asyncio.current_task()
