@@ -28,13 +28,13 @@ from llmkit.errors import (
     ProviderBug,
     ResponseTooLarge,
     StreamInterrupted,
-    scrub,
 )
 from llmkit.exchange import HTTPReply, HTTPRequest, Transport
 from llmkit.money.totals import Tally
 from llmkit.provider import BaseProvider, Call, Decoder
 from llmkit.responses import Attempt, Chunk, Response
 from llmkit.retry import RetryPolicy
+from llmkit.scrub import scrub
 from llmkit.settings import ExtraHeaders
 from llmkit.usage import NOT_BILLED, UNKNOWN_COST, Cost
 
@@ -62,7 +62,7 @@ class Head(Protocol):
         ...
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class Open:
     """Send `request` over `transport`; the head must be there by `deadline`."""
 
@@ -98,9 +98,12 @@ T = TypeVar("T")
 Flow: TypeAlias = Generator[Effect, Any, T]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class Target:
-    """One place to send the call. `call` is made only when its turn comes, so a spare target costs nothing."""
+    """One place to send the call. `call` is made only when its turn comes, so a spare target costs nothing.
+
+    `redact` takes the target's key out of a text that came from there.
+    """
 
     provider: BaseProvider
     model: str
@@ -108,6 +111,10 @@ class Target:
     timeout: float
     make_call: Callable[[], Call]
     extra_headers: Sequence[ExtraHeaders] = ()
+    redact: Callable[[str], str] = str
+
+    def __repr__(self) -> str:
+        return f"Target({self.provider.name}:{self.model})"
 
     def request(self, call: Call) -> HTTPRequest:
         """The request of `call`, with the user's headers. A callable one sees the request as it stands."""
@@ -118,7 +125,7 @@ class Target:
         return request
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class Plan:
     """One call: where it may go and what bounds it. Times are seconds of `clock`.
 
@@ -267,6 +274,7 @@ class Plan:
     def _placed(self, error: LLMError, target: Target, limit: float | None) -> LLMError:
         error.provider = error.provider or target.provider.name
         error.model = error.model or target.model
+        _redact(error, target.redact)
         if limit is not None and isinstance(error, LLMTimeout) and self.clock() >= limit:
             over = DeadlineExceeded(f"the deadline of {self.deadline:g} s is over ({error.message})")
             over.provider, over.model = error.provider, error.model
@@ -352,6 +360,19 @@ def _keep(error: LLMError, partial: Response | None) -> None:
     if partial is not None and partial.choices:
         error.partial = partial
         error.partial_text = partial.choices[0].message.text
+
+
+def _redact(error: LLMError, redact: Callable[[str], str]) -> None:
+    """Take the key out of what a service may have echoed. Known shapes of keys are scrubbed before; this is exact."""
+    if redact is str:
+        return
+    error.message, error.hint = redact(error.message), redact(error.hint)
+    error.args = (error.message,)
+    error.code = error.code and redact(error.code)
+    error.cause = error.cause and redact(error.cause)
+    error.details = {key: redact(value) if isinstance(value, str) else value for key, value in error.details.items()}
+    if isinstance(error, StreamInterrupted) and error.reason is not None:
+        _redact(error.reason, redact)
 
 
 def _whole_answer(decoder: Decoder) -> Response | None:

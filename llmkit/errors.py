@@ -44,7 +44,6 @@ holds the request with its key.
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 if TYPE_CHECKING:
@@ -53,17 +52,6 @@ if TYPE_CHECKING:
     from llmkit.responses import Attempt, Response
 
 Billed = Literal["no", "unknown"]
-
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
-# What looks like a credential in text that came from elsewhere: `sk-...` style keys and `Bearer ...` values.
-_SECRETS = re.compile(r"(?i)\b(?:bearer\s+[\w.~+/=-]{6,}|(?:sk|pk|rk|key|gsk|xai|hf)[-_][\w-]{8,})")
-_LONGEST = 300
-
-
-def scrub(text: str, limit: int = _LONGEST) -> str:
-    """Make foreign text safe to show: no credentials, no control characters, at most `limit` characters."""
-    clean = _CONTROL.sub(" ", _SECRETS.sub("[key removed]", text)).strip()
-    return clean if len(clean) <= limit else clean[: limit - 1] + "…"
 
 
 class LLMError(Exception):

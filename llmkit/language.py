@@ -188,6 +188,7 @@ class LanguageModel:
             timeout,
             make_call,
             tuple(cast("Sequence[ExtraHeaders]", extra)),
+            self._connection.redact,
         )
 
     def _spare(

@@ -17,8 +17,9 @@ from dataclasses import dataclass
 from threading import RLock
 from typing import TYPE_CHECKING, TypeAlias, cast
 
-from llmkit.errors import ConfigError, ProviderConflict, ProviderLoadError, UnknownProvider, scrub
+from llmkit.errors import ConfigError, ProviderConflict, ProviderLoadError, UnknownProvider
 from llmkit.provider import INTERFACE_VERSION, BaseProvider
+from llmkit.scrub import scrub
 
 if TYPE_CHECKING:
     from importlib_metadata import EntryPoint

@@ -18,6 +18,7 @@ FLOORS = {
     "llmkit.messages": 0,
     "llmkit.parts": 0,
     "llmkit.responses": 0,
+    "llmkit.scrub": 0,
     "llmkit.secret": 0,
     "llmkit.settings": 0,
     "llmkit.usage": 0,

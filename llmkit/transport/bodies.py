@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any, Protocol
 
 from llmkit.errors import FirstTokenTimeout, LLMError
+from llmkit.secret import Secret
 from llmkit.transport.clamp import set_deadline
 from llmkit.transport.faults import to_error
 
@@ -57,12 +58,12 @@ def status_reply(error: BaseException | None) -> StatusReply | None:
 
 
 class WholeBody:
-    """A reply that has been read."""
+    """An error reply that has been read. `key` is taken out of it, should the service have echoed it."""
 
-    def __init__(self, reply: StatusReply) -> None:
+    def __init__(self, reply: StatusReply, key: Secret | None = None) -> None:
         self.status = reply.status
         self.headers = reply.headers
-        self._left = reply.body
+        self._left = _without(reply.body, key)
 
     def read(self, deadline: float) -> bytes:
         data, self._left = self._left, b""
@@ -75,10 +76,10 @@ class WholeBody:
 class AsyncWholeBody:
     """As `WholeBody`, on an event loop."""
 
-    def __init__(self, reply: StatusReply) -> None:
+    def __init__(self, reply: StatusReply, key: Secret | None = None) -> None:
         self.status = reply.status
         self.headers = reply.headers
-        self._left = reply.body
+        self._left = _without(reply.body, key)
 
     async def read(self, deadline: float) -> bytes:
         data, self._left = self._left, b""
@@ -86,6 +87,10 @@ class AsyncWholeBody:
 
     async def close(self) -> None:
         """Nothing is open."""
+
+
+def _without(body: bytes, key: Secret | None) -> bytes:
+    return body if key is None else body.replace(key.reveal().encode(), b"[key removed]")
 
 
 class SyncBody:

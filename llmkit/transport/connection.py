@@ -5,6 +5,8 @@ from __future__ import annotations
 from threading import Lock
 from typing import TYPE_CHECKING
 
+from llmkit.secret import Secret
+
 if TYPE_CHECKING:
     from llmkit.exchange import Endpoint, Transport
     from llmkit.provider import BaseProvider
@@ -27,6 +29,11 @@ class Connection:
                 if self._transport is None:
                     self._transport = self._provider.transport(self._endpoint) or _default(self._endpoint)
         return self._transport
+
+    def redact(self, text: str) -> str:
+        """The text without the endpoint's key, should a service have echoed it."""
+        key = self._endpoint.api_key
+        return text.replace(key.reveal(), "[key removed]") if isinstance(key, Secret) else text
 
     def share(self) -> Connection:
         """Count one more user."""

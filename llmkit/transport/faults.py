@@ -23,8 +23,8 @@ from llmkit.errors import (
     ProviderBug,
     ProviderTimeout,
     TLSFailed,
-    scrub,
 )
+from llmkit.scrub import scrub
 
 #: Class name of an exception to our class and the sentence to show. The most telling exception of a chain decides.
 BY_NAME: Mapping[str, tuple[type[LLMError], str]] = {

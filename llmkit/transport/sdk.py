@@ -74,7 +74,7 @@ class SDKTransport:
         # Raised out here, so that the SDK's exception, which holds the request with its key, is not its context.
         if isinstance(failure, LLMError):
             raise failure
-        return WholeBody(failure)
+        return WholeBody(failure, post.key)
 
     async def aopen(self, request: HTTPRequest, deadline: float) -> AsyncBody:
         """See `llmkit.exchange.Transport`."""
@@ -98,7 +98,7 @@ class SDKTransport:
             held.open -= not opened
         if isinstance(failure, LLMError):
             raise failure
-        return AsyncWholeBody(failure)
+        return AsyncWholeBody(failure, held.post.key)
 
     def _usable(self) -> bool:
         return not self._closed and self._pid == os.getpid()
@@ -185,6 +185,8 @@ class Post:
 
         self._post: Any = client.post
         self._endpoint = endpoint
+        #: The key that was sent last, to be taken out of what comes back.
+        self.key: Secret | None = None
         self._timeout = openai.Timeout
         # SDKs before 2.50 take no bytes.
         self._takes_content = "content" in inspect.signature(client.post).parameters
@@ -216,7 +218,8 @@ class Post:
         headers = self._headers.copy()
         key = self._endpoint.api_key
         if key is not None:
-            headers["Authorization"] = f"Bearer {key.reveal() if isinstance(key, Secret) else _asked(key())}"
+            self.key = key if isinstance(key, Secret) else _asked(key())
+            headers["Authorization"] = f"Bearer {self.key.reveal()}"
         for name, value in request.headers.items():
             # The request's header replaces the endpoint's however it is spelled, so that no two credentials go out.
             for known in [known for known in headers if known.lower() == name.lower()]:
@@ -225,13 +228,13 @@ class Post:
         return headers
 
 
-def _asked(key: object) -> str:
+def _asked(key: object) -> Secret:
     """What an `api_key` callable gave, checked as a given key is."""
     if isinstance(key, Secret):
-        return key.reveal()
+        return key
     if not isinstance(key, str) or not key.strip():
         raise ConfigError(f"the api_key callable gave {type(key).__name__}", hint="It must return the key as text")
-    return sound_key(key, "what the api_key callable gave").reveal()
+    return sound_key(key, "what the api_key callable gave")
 
 
 def _outcome(error: Exception, address: str) -> LLMError | StatusReply:

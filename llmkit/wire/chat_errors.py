@@ -26,9 +26,9 @@ from llmkit.errors import (
     QuotaExhausted,
     RateLimited,
     ServerError,
-    scrub,
 )
 from llmkit.exchange import HTTPReply
+from llmkit.scrub import scrub
 from llmkit.wire.hints import retry_after
 
 #: Codes and types of OpenAI and its imitators. They say more than the status.
@@ -136,10 +136,9 @@ def without_body(status: int, reply: HTTPReply) -> LLMError:
     said = f": {text}" if text else " without a body"
     if status == 404:
         return BadRequest(f"there is nothing at this address{said}", hint="Check base_url", status=status)
-    wait = retry_after(reply.headers, {}, time.time())
-    return class_by_status(status)(
-        f"HTTP {status}{said}", status=status, request_id=request_id(reply.headers), retry_after=wait
-    )
+    cls = class_by_status(status)
+    wait = retry_after(reply.headers, {}, time.time(), limited=issubclass(cls, RateLimited))
+    return cls(f"HTTP {status}{said}", status=status, request_id=request_id(reply.headers), retry_after=wait)
 
 
 def make(
@@ -160,7 +159,7 @@ def make(
         status=status,
         code=str(code or error.get("type") or "") or None,
         request_id=request_id(headers),
-        retry_after=retry_after(headers, details or error, time.time()),
+        retry_after=retry_after(headers, details or error, time.time(), limited=issubclass(cls, RateLimited)),
         details=_clean(details or {}),
     )
 

@@ -11,8 +11,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, cast
 
-from llmkit.errors import EmptyResponse, LLMError, MalformedResponse, ResponseTooLarge, StreamInterrupted, scrub
+from llmkit.errors import EmptyResponse, LLMError, MalformedResponse, ResponseTooLarge, StreamInterrupted
 from llmkit.responses import Chunk, ChunkChoice, Delta, Response
+from llmkit.scrub import scrub
 from llmkit.wire.chat_choice import ChoiceBuilder
 from llmkit.wire.chat_reply import JSON, count, extra_of, objects, split_content, text
 from llmkit.wire.jsonbytes import BOM, decode, decode_exact, unfrozen

@@ -13,13 +13,17 @@ LONGEST = 86_400.0
 _DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m(?!s))?(?:(\d+(?:\.\d+)?)s)?(?:(\d+(?:\.\d+)?)ms)?\Z")
 
 
-def retry_after(headers: Mapping[str, str], details: Mapping[str, object], now: float) -> float | None:
+def retry_after(
+    headers: Mapping[str, str], details: Mapping[str, object], now: float, *, limited: bool = True
+) -> float | None:
     """Seconds to wait, or `None` where nothing usable is said.
 
     Args:
         headers: of the reply, names in lower case.
         details: the error's own data: `retry_after`, and `headers` as OpenRouter mirrors them.
         now: epoch seconds.
+        limited: is the error about a rate or capacity? Only then do the reset headers count, which some services send
+            with every reply.
 
     Sources in order: `retry-after-ms`, `retry-after` (seconds or date), `retry_after` in the error,
     `x-ratelimit-reset` in the headers or mirrored in the error (epoch ms, epoch s, or a span), OpenAI's
@@ -28,14 +32,17 @@ def retry_after(headers: Mapping[str, str], details: Mapping[str, object], now: 
     mirrored = details.get("headers")
     mirror = {str(k).lower(): str(v) for k, v in mirrored.items()} if isinstance(mirrored, Mapping) else {}
     spans = [_duration(headers.get(f"x-ratelimit-reset-{kind}")) for kind in ("requests", "tokens")]
+    resets = (
+        _reset(headers.get("x-ratelimit-reset"), now),
+        _reset(mirror.get("x-ratelimit-reset"), now),
+        max((span for span in spans if span is not None), default=None),
+    )
     candidates = (
         _scaled(headers.get("retry-after-ms"), 0.001),
         _scaled(headers.get("retry-after"), 1.0),
         _date(headers.get("retry-after"), now),
         _scaled(details.get("retry_after"), 1.0),
-        _reset(headers.get("x-ratelimit-reset"), now),
-        _reset(mirror.get("x-ratelimit-reset"), now),
-        max((span for span in spans if span is not None), default=None),
+        *(resets if limited else ()),
     )
     return next((wait for wait in candidates if wait is not None and 0 <= wait <= LONGEST), None)
 

@@ -9,7 +9,8 @@ import json
 from decimal import Decimal
 from typing import TYPE_CHECKING, TypeVar, cast
 
-from llmkit.errors import BadRequest, MalformedResponse, scrub
+from llmkit.errors import BadRequest, MalformedResponse
+from llmkit.scrub import scrub
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,15 +63,20 @@ def decode_object(data: bytes, what: str) -> dict[str, object]:
     Raises:
         MalformedResponse: not a JSON object; the text says what came instead.
     """
+    value: object = None
+    problem: str | None = None
     try:
         value = decode(data)
         if isinstance(value, dict) and value.get("usage"):
             value["usage"] = cast("dict[str, object]", decode_exact(data))["usage"]
     except (ValueError, RecursionError) as error:
+        problem = scrub(str(error), 80)
+    if problem is not None:
+        # Raised out here: the parser's exception holds the whole body.
         text = data.removeprefix(BOM).lstrip()[:200].decode("utf-8", "replace")
         if text[:1] == "<":
-            raise MalformedResponse(f"{what} is an HTML page, not JSON: {scrub(text, 120)}") from None
-        raise MalformedResponse(f"{what} is not JSON ({scrub(str(error), 80)}): {scrub(text, 120)}") from None
+            raise MalformedResponse(f"{what} is an HTML page, not JSON: {scrub(text, 120)}")
+        raise MalformedResponse(f"{what} is not JSON ({problem}): {scrub(text, 120)}")
     if not isinstance(value, dict):
         raise MalformedResponse(f"{what} is a JSON {type(value).__name__}, not an object")
     return cast("dict[str, object]", value)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 
-from llmkit.errors import BadRequest, LLMError, ModelNotFound, scrub
+from llmkit.errors import BadRequest, LLMError, ModelNotFound
 from llmkit.messages import FunctionCall, Message, ToolCall
 from llmkit.provider import Call
 from llmkit.responses import Choice, Response
+from llmkit.scrub import scrub
 from llmkit.usage import FREE, UNKNOWN_COST, Timings, Usage
 from llmkit.wire import chat_errors as errors
 from llmkit.wire.chat_reply import count, mapping, objects, text

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from llmkit.errors import EmptyResponse, LLMError, MalformedResponse, ResponseTooLarge, StreamInterrupted, scrub
+from llmkit.errors import EmptyResponse, LLMError, MalformedResponse, ResponseTooLarge, StreamInterrupted
 from llmkit.messages import FunctionCall
 from llmkit.responses import Chunk, ChunkChoice, Delta, Response, ToolCallDelta
+from llmkit.scrub import scrub
 from llmkit.wire.chat_reply import mapping, objects, text
 from llmkit.wire.jsonbytes import decode
 from llmkit.wire.ndjson import NDJSONDecoder

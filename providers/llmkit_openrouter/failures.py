@@ -23,8 +23,8 @@ from llmkit.errors import (
     ProviderTimeout,
     RateLimited,
     ServerError,
-    scrub,
 )
+from llmkit.scrub import scrub
 
 BY_TYPE: Mapping[str, type[LLMError]] = {
     "context_length_exceeded": ContextLengthExceeded,

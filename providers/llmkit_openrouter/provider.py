@@ -113,7 +113,8 @@ class OpenRouterProvider(ChatProvider):
         said = {**error, "message": failures.cause_text(error)}
         details = {**failures.mapping(error.get("metadata")), **failures.mapping(error.get("availability"))}
         made = errors.make(cls, said, status=status, headers=headers, hint=failures.hint(error, cls), details=details)
-        kind = details.get("error_type") or error.get("error_type") or details.get("code")
+        availability = failures.mapping(error.get("availability"))
+        kind = availability.get("code") or details.get("error_type") or error.get("error_type")
         made.code = str(kind) if isinstance(kind, str) else made.code
         if (again := failures.request_stays(error)) is not None:
             made.retryable = again
