@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from llmkit.errors import LLMError
 
 
+#: Most requests of a call with several targets, where the policy does not say.
+MOST_IN_CHAIN = 5
+
+
 class Chain:
     """The targets of one call, by index, in the order of preference."""
 
@@ -27,6 +31,8 @@ class Chain:
         self._pending: list[tuple[int, LLMError, float]] = []
         self._ready: dict[int, float] = {}
         self._sent = 1
+        total = None if policy is None else policy.total_attempts
+        self._most = total or (MOST_IN_CHAIN if targets > 1 or policy is None else policy.attempts)
 
     def after_failure(self, index: int, error: LLMError, now: float) -> tuple[int, float] | None:
         """What to do after `error` on target `index`: the next target and seconds to wait, or `None` to give up.
@@ -40,7 +46,7 @@ class Chain:
             return self._next(self._untried.pop(0), 0.0)
         self._settle()
         ready = self._ready if error.fallback else {key: at for key, at in self._ready.items() if key == index}
-        if not ready or (self._policy and self._sent >= self._policy.total_attempts):
+        if not ready or self._sent >= self._most:
             return None
         best = min(ready, key=lambda key: ready[key])
         return self._next(best, max(0.0, ready[best] - now))

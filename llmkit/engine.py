@@ -1,12 +1,5 @@
 """The flows of a call: where retry, fallback and money meet. Generators; no I/O, no clock of their own.
 
-A flow *yields* what it wants done and is *sent* the result:
-
-    Open   send a request, get the head of the reply       -> Head
-    Read   the next bytes of the open reply, b"" at the end -> bytes
-    Sleep  wait                                            -> None
-    Emit   hand chunks to the caller                       -> None
-
 A flow never releases anything: the driver owns the open reply and closes it in its own `finally`. Only an
 `Exception` is thrown back into a flow; cancellation and Ctrl-C pass it by, and the driver calls `abandon()`.
 """
@@ -14,11 +7,12 @@ A flow never releases anything: the driver owns the open reply and closes it in 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol, TypeAlias, TypeVar
 
 from llmkit.chain import Chain
+from llmkit.checks import check_headers
+from llmkit.effects import Emit, Flow, Head, Sleep, open_reply, read
 from llmkit.errors import (
     AllTargetsFailed,
     DeadlineExceeded,
@@ -46,56 +40,8 @@ BODY_LIMIT = 32 * 1024 * 1024
 HELD_BACK = 1000
 #: Seconds that a finished stream is read on for, so that its connection can be used again.
 DRAIN = 1.0
-
-
-class Head(Protocol):
-    """The head of an open reply."""
-
-    @property
-    def status(self) -> int:
-        """HTTP status."""
-        ...
-
-    @property
-    def headers(self) -> Mapping[str, str]:
-        """Header names in lower case."""
-        ...
-
-
-@dataclass(slots=True, repr=False)
-class Open:
-    """Send `request` over `transport`; the head must be there by `deadline`."""
-
-    transport: Transport
-    request: HTTPRequest
-    deadline: float
-
-
-@dataclass(slots=True)
-class Read:
-    """Read on; bytes must come by `deadline`."""
-
-    deadline: float
-
-
-@dataclass(slots=True)
-class Sleep:
-    """Wait."""
-
-    seconds: float
-
-
-@dataclass(slots=True)
-class Emit:
-    """Hand chunks to the caller, all of one read at once."""
-
-    chunks: Sequence[Chunk]
-
-
-Effect: TypeAlias = Open | Read | Sleep | Emit
-T = TypeVar("T")
-# The send type of a generator cannot follow the effect, so it is Any; the helpers below give each effect its type.
-Flow: TypeAlias = Generator[Effect, Any, T]
+#: Seconds. A time-out beyond is none: the operating system's own calls take no larger number.
+LONGEST = 30 * 86_400.0
 
 
 @dataclass(slots=True, repr=False)
@@ -121,6 +67,8 @@ class Target:
         request = self.provider.build(call)
         for extra in self.extra_headers:
             added = extra(request) if callable(extra) else extra
+            if callable(extra):
+                check_headers(added, "what the extra_headers callable gave")
             request = replace(request, headers={**request.headers, **added})
         return request
 
@@ -199,7 +147,7 @@ class Plan:
         call = target.make_call()
         request = target.request(call)
         deadline = self._deadline(target, limit)
-        head = yield from _open(target.transport, request, deadline)
+        head = yield from open_reply(target.transport, request, deadline)
         reply = yield from self._whole(target, call, head, deadline)
         if 200 <= reply.status < 300:
             return target.provider.parse(call, reply)
@@ -210,7 +158,7 @@ class Plan:
         parts: list[bytes] = []
         size = 0
         try:
-            while data := (yield from _read(deadline)):
+            while data := (yield from read(deadline)):
                 parts.append(data)
                 size += len(data)
                 if size > BODY_LIMIT:
@@ -225,7 +173,7 @@ class Plan:
         call = target.make_call()
         request = target.request(call)
         deadline = self._deadline(target, limit)
-        head = yield from _open(target.transport, request, deadline)
+        head = yield from open_reply(target.transport, request, deadline)
         if not 200 <= head.status < 300:
             reply = yield from self._whole(target, call, head, deadline)
             raise target.provider.parse_error(call, reply)
@@ -251,7 +199,7 @@ class Plan:
         """Read and hand out until the stream says that it is over. What comes before any content stays in `held`."""
         ended = False
         while not (ended or decoder.done):
-            data = yield from _read(deadline)
+            data = yield from read(deadline)
             ended = not data
             chunks = decoder.feed(data)
             if not chunks:
@@ -268,7 +216,7 @@ class Plan:
                 yield Emit(held)
 
     def _deadline(self, target: Target, limit: float | None) -> float:
-        own = self.clock() + target.timeout
+        own = self.clock() + min(target.timeout, LONGEST)
         return own if limit is None else min(own, limit)
 
     def _placed(self, error: LLMError, target: Target, limit: float | None) -> LLMError:
@@ -327,20 +275,10 @@ class Plan:
         return final
 
 
-def _open(transport: Transport, request: HTTPRequest, deadline: float) -> Flow[Head]:
-    head: Head = yield Open(transport, request, deadline)
-    return head
-
-
-def _read(deadline: float) -> Flow[bytes]:
-    data: bytes = yield Read(deadline)
-    return data
-
-
 def _drain(deadline: float) -> Flow[None]:
     """Read what is left of a finished stream, so that its connection goes back to the pool."""
     try:
-        while (yield from _read(deadline)):
+        while (yield from read(deadline)):
             pass
     except LLMError:
         log.debug("a finished stream did not end cleanly")

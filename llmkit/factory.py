@@ -6,11 +6,12 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any, Unpack, cast
 
+from llmkit.checks import check_settings, describe
 from llmkit.errors import ConfigError, LLMError
 from llmkit.language import LanguageModel
 from llmkit.provider import BaseProvider
 from llmkit.registry import get_provider
-from llmkit.resolve import check_settings, from_environment, resolve_endpoint
+from llmkit.resolve import from_environment, resolve_endpoint
 from llmkit.settings import Settings
 from llmkit.transport.connection import Connection
 
@@ -33,6 +34,8 @@ def create_language(
         Unsupported: the backend does not have a setting.
     """
     name, model = split_target(provider, model)
+    if config is not None and not isinstance(cast("object", config), Mapping):
+        raise ConfigError(f"config is {describe(config)}", hint='Pass a dict: config={"temperature": 0}')
     backend = get_provider(name)
     try:
         return _create(backend, model, {**(config or {}), **settings})
@@ -44,18 +47,19 @@ def create_language(
 def _create(backend: BaseProvider, model: str | None, given: Mapping[str, object]) -> LanguageModel:
     environ = os.environ
     chosen = check_settings(given, call=False)
-    settings = {**from_environment(backend, environ), **chosen}
-    endpoint = resolve_endpoint(backend, settings, environ)
+    defaults = from_environment(backend, environ)
+    endpoint = resolve_endpoint(backend, {**defaults, **chosen}, environ)
     named = model or (environ.get(backend.model_env) if backend.model_env else None) or backend.default_model
     if not named:
         raise ConfigError("no model is named", hint=f'Name one: create_language("{backend.name}", "model-name")')
-    settings.pop("api_key", None)  # The endpoint holds it, as a secret.
-    spares = [_spare(item) for item in cast("Sequence[object]", settings.pop("fallbacks", ()))]
+    chosen.pop("api_key", None)  # The endpoint holds it, as a secret.
+    spares = [_spare(item) for item in cast("Sequence[object]", chosen.pop("fallbacks", ()))]
     made = LanguageModel(
         backend,
         backend.resolve_model(named),
-        settings,
+        chosen,
         Connection(backend, endpoint),
+        defaults=defaults,
         base_url=endpoint.base_url,
         local=endpoint.local,
         fallbacks=[spare for spare, _ in spares],
@@ -79,6 +83,8 @@ def split_target(provider: str, model: str | None) -> tuple[str, str | None]:
     """Provider and model of what a user passes. A target string is split at its first colon only."""
     if not isinstance(cast("Any", provider), str) or not provider.strip():
         raise ConfigError("the provider is not a name", hint='create_language("openrouter", "openai/gpt-4o")')
+    if model is not None and (not isinstance(cast("object", model), str) or not model.strip()):
+        raise ConfigError(f"the model is {describe(model)}", hint='Pass its name: create_language("openai", "gpt-4o")')
     if model is None and ":" in provider:
         name, _, rest = provider.partition(":")
         return name.strip().lower(), rest.strip() or None

@@ -7,12 +7,13 @@ from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, Unpack, cast, overload
 
+from llmkit.checks import check_settings
 from llmkit.engine import Plan, Target
-from llmkit.errors import LLMError, ModelClosed
+from llmkit.errors import ConfigError, LLMError, ModelClosed
 from llmkit.messages import Message, MessagesLike, to_messages
 from llmkit.money.totals import Tally, Totals
 from llmkit.provider import BaseProvider, Call
-from llmkit.resolve import DEFAULT_TIMEOUT, check_settings, options_for, supported
+from llmkit.resolve import DEFAULT_TIMEOUT, listed, options_for, supported
 from llmkit.retry import RetryPolicy
 from llmkit.settings import SAMPLING, CallSettings, ExtraHeaders
 from llmkit.stream import AsyncChatStream, ChatStream
@@ -38,14 +39,17 @@ class LanguageModel:
         settings: Mapping[str, object],
         connection: Connection,
         *,
+        defaults: Mapping[str, object] | None = None,
         base_url: str = "",
         local: bool = False,
         fallbacks: Sequence[LanguageModel] = (),
         tally: Tally | None = None,
     ) -> None:
-        """Used by `create_language`; `settings` are checked."""
+        """Used by `create_language`; `settings` are checked, `defaults` come from the provider's environment."""
         self._provider = provider
-        self._settings = dict(settings)
+        self._given = settings
+        self._defaults = defaults or {}
+        self._settings = {**self._defaults, **settings}
         self._connection = connection
         self._base_url = base_url
         self._local = local
@@ -55,8 +59,8 @@ class LanguageModel:
         self._closed = False
         self.model = model
         drop = settings.get("on_unsupported") == "drop"
-        self._sampling = supported(provider, settings, drop=drop)
-        self._options = options_for(provider, settings.get("options"))
+        self._sampling = supported(provider, self._settings, drop=drop)
+        self._options = self._own_options(settings.get("options"))
 
     @property
     def provider(self) -> str:
@@ -100,10 +104,8 @@ class LanguageModel:
             LLMError: what else went wrong; see the tree in `llmkit.errors`. With one target it is that target's last
                 error, with several `AllTargetsFailed`.
         """
-        checked = check_settings(settings, call=True) if settings else {}
-        wanted = self._streams(stream, checked)
-        plan = self._plan(messages, wanted, checked)
-        if wanted:
+        plan = self._plan(messages, stream, settings)
+        if plan.stream:
             return ChatStream(plan)
         from llmkit.transport.drivers import run
 
@@ -129,41 +131,48 @@ class LanguageModel:
         With `stream=True` the result can be iterated at once (`async for chunk in model.achat_complete(...)`) or
         awaited first. Settings and messages are checked when this is called, before anything is awaited.
         """
-        checked = check_settings(settings, call=True) if settings else {}
-        wanted = self._streams(stream, checked)
-        plan = self._plan(messages, wanted, checked)
-        if wanted:
+        plan = self._plan(messages, stream, settings)
+        if plan.stream:
             return AsyncChatStream(lambda: plan)
         from llmkit.transport.drivers import AsyncRun
 
         return AsyncRun(plan).run()
 
-    def _streams(self, stream: bool | None, settings: Mapping[str, object]) -> bool:
-        if stream is None:
-            return bool(settings.get("streaming", self._settings.get("streaming", False)))
-        return stream
-
-    def _plan(self, messages: MessagesLike, stream: bool, settings: Mapping[str, object]) -> Plan:
+    def _plan(self, messages: MessagesLike, stream: bool | None, given: Mapping[str, object]) -> Plan:
         if self._closed:
             raise ModelClosed("the model is closed", provider=self._provider.name, model=self.model)
         try:
+            settings = check_settings(given, call=True) if given else {}
+            streamed = bool(self._setting(settings, "streaming", False)) if stream is None else stream
             turns = to_messages(messages)
-            call = self._call(turns, stream, settings)
+            call = self._call(turns, streamed, settings)
             # What is wrong with the question itself is said before anything is sent.
             self._provider.check(call)
         except LLMError as error:
             error.provider, error.model = self._provider.name, self.model
             raise
         target = self._target(lambda: call, settings, _both(self._settings, settings, "extra_headers"))
-        spares = [self._spare(spare, turns, stream, settings) for spare in self._fallbacks]
+        spares = [self._spare(spare, turns, streamed, settings) for spare in self._fallbacks]
         return Plan(
             [target, *spares],
             policy=cast("RetryPolicy | None", self._setting(settings, "retry", DEFAULT_POLICY)),
             deadline=cast("float | None", self._setting(settings, "deadline", None)),
             clock=time.monotonic,
             tally=self._tally,
-            stream=stream,
+            stream=streamed,
         )
+
+    def _own_options(self, options: object) -> object | None:
+        """The options object for this model itself. One that no target can take is a mistake."""
+        providers = [self._provider, *(spare._provider for spare in self._fallbacks)]
+        for item in listed(options):
+            taken = any(isinstance(item, provider.options_type) for provider in providers if provider.options_type)
+            if not taken and options_for(self._provider, [item]) is None:
+                raise ConfigError(
+                    f"{type(item).__name__} is for another provider than {', '.join(p.name for p in providers)}",
+                    hint="Leave it out, or add a fallback of its provider",
+                )
+        return options_for(self._provider, options)
 
     def _setting(self, settings: Mapping[str, object], name: str, default: object) -> object:
         return settings[name] if name in settings else self._settings.get(name, default)
@@ -173,7 +182,7 @@ class LanguageModel:
         if settings:
             drop = self._setting(settings, "on_unsupported", None) == "drop"
             sampling = {**sampling, **supported(self._provider, settings, drop=drop)}
-            options = options_for(self._provider, settings.get("options")) or options
+            options = self._own_options(settings.get("options")) or options
         body: dict[str, object] = {}
         for fields in _both(self._settings, settings, "extra_body"):
             body.update(cast("Mapping[str, object]", fields))
@@ -195,9 +204,11 @@ class LanguageModel:
         self, spare: LanguageModel, turns: tuple[Message, ...], stream: bool, settings: Mapping[str, object]
     ) -> Target:
         """A fallback target. It inherits what was asked and how patiently, nothing that belongs to a service."""
-        asked = {**_shared(self._settings), **_shared(spare._settings), **_shared(settings)}
-        given = [*_listed(self._settings.get("options")), *_listed(settings.get("options"))]
-        asked["options"] = [options for options in given if isinstance(options, spare._provider.options_type or ())]
+        asked = {**_shared(self._given), **_shared(spare._given), **_shared(settings)}
+        kind = spare._provider.options_type or ()
+        for source in (self._given, settings):
+            if own := [item for item in listed(source.get("options")) if isinstance(item, kind)]:
+                asked["options"] = own
 
         def make_call() -> Call:
             call = spare._call(turns, stream, asked)
@@ -208,12 +219,13 @@ class LanguageModel:
 
     def with_settings(self, **settings: Unpack[CallSettings]) -> LanguageModel:
         """A copy with other settings. It shares the connections and the totals."""
-        joined = {**self._settings, **check_settings(settings, call=True)}
+        joined = {**self._given, **check_settings(settings, call=True)}
         copy = LanguageModel(
             self._provider,
             self.model,
             joined,
             self._connection.share(),
+            defaults=self._defaults,
             base_url=self._base_url,
             local=self._local,
             fallbacks=[spare.with_settings() for spare in self._fallbacks],
@@ -275,7 +287,3 @@ def _shared(settings: Mapping[str, object]) -> dict[str, object]:
 
 def _both(first: Mapping[str, object], second: Mapping[str, object], name: str) -> list[object]:
     return [value for value in (first.get(name), second.get(name)) if value is not None]
-
-
-def _listed(value: object) -> list[object]:
-    return [] if value is None else list(value) if isinstance(value, (list, tuple)) else [value]

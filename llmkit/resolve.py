@@ -1,4 +1,4 @@
-"""Which settings apply: checks them, joins their sources, and decides which key may go where. No I/O.
+"""Which settings apply: joins their sources, and decides which key may go where. No I/O.
 
 Strongest first: the call, `create_language(...)`, environment variables, built-in defaults. The environment is read
 when a model is made, not at import.
@@ -6,9 +6,7 @@ when a model is made, not at import.
 
 from __future__ import annotations
 
-import difflib
 import ipaddress
-import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -16,80 +14,16 @@ from dataclasses import replace
 from typing import cast
 from urllib.parse import urlsplit
 
+from llmkit.checks import check_headers, check_settings, describe
 from llmkit.errors import ConfigError, Unsupported
 from llmkit.exchange import Endpoint
 from llmkit.provider import BaseProvider
 from llmkit.secret import Secret
-from llmkit.settings import EFFORTS, KINDS, RANGES, SAMPLING, CallSettings, Settings
+from llmkit.settings import RANGES, SAMPLING, Settings
 
 DEFAULT_TIMEOUT = 120.0
-_CALL = frozenset(CallSettings.__annotations__)
-_ALL = frozenset(Settings.__annotations__)
 #: Settings that only some backends have, beside the sampling ones.
 _ATTRIBUTION = frozenset({"site_url", "app_name"})
-
-
-def check_settings(settings: Mapping[str, object], *, call: bool) -> dict[str, object]:
-    """Names, types and ranges of settings; those that are `None` are left out, except `retry`.
-
-    Args:
-        call: are these the settings of one call, and not of a model?
-
-    Raises:
-        ConfigError: an unknown name (with the nearest known one), a wrong type, a value out of range.
-    """
-    known = _CALL if call else _ALL
-    checked: dict[str, object] = {}
-    for name, value in settings.items():
-        if name not in known:
-            raise _unknown(name, known)
-        if value is None:
-            if name == "retry":
-                checked[name] = None
-            continue
-        if name in KINDS:
-            _kind(name, value)
-        checked[name] = _number(name, value) if name in RANGES else value
-    return checked
-
-
-def _unknown(name: str, known: frozenset[str]) -> ConfigError:
-    if name in _ALL:
-        return ConfigError(f"{name} belongs to the model, not to one call", hint="Pass it to create_language()")
-    near = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.5)
-    return ConfigError(
-        f"there is no setting {name!r}",
-        hint=f"Did you mean {near[0]}?" if near else "A field of the service's own goes in extra_body={...}",
-    )
-
-
-def _number(name: str, value: object) -> float | int:
-    kind, low, high, inclusive = RANGES[name]
-    whole = kind is int
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or (whole and not isinstance(value, int)):
-        raise ConfigError(f"{name} is {value!r}", hint=f"{name} is a {'whole number' if whole else 'number'}")
-    below = low is not None and (value < low or (value == low and not inclusive))
-    if below or (high is not None and value > high) or not math.isfinite(value):
-        start = "" if low is None else f"from {low}" if inclusive else f"above {low}"
-        raise ConfigError(f"{name} is {value}", hint=f"{name} goes {start}{'' if high is None else f' to {high}'}")
-    return value
-
-
-def _kind(name: str, value: object) -> None:
-    kinds, text = KINDS[name]
-    wrong = not isinstance(value, kinds) or (isinstance(value, str) and str not in kinds and Sequence in kinds)
-    if name == "reasoning":
-        wrong = not (isinstance(value, int) or value in EFFORTS)
-        text = f"one of {', '.join(sorted(EFFORTS))}, a number of tokens, or True / False"
-    if name == "retry":
-        from llmkit.retry import RetryPolicy
-
-        wrong = not isinstance(value, RetryPolicy)
-    if name == "on_unsupported":
-        wrong = value not in ("error", "drop")
-    if wrong:
-        shown = repr(value) if isinstance(value, (str, int, float)) else type(value).__name__
-        raise ConfigError(f"{name} is {shown}", hint=f"{name} is {text}")
 
 
 def supported(provider: BaseProvider, settings: Mapping[str, object], *, drop: bool) -> dict[str, object]:
@@ -116,19 +50,23 @@ def options_for(provider: BaseProvider, options: object) -> object | None:
     """The options object that is the provider's own, out of one or several; `None` where none is.
 
     Raises:
-        ConfigError: one options object, and it is of another provider.
+        ConfigError: something that is no options object, or two of one class.
     """
-    if options is None:
-        return None
-    several = list(options) if isinstance(options, (list, tuple)) else [options]
-    own = [item for item in several if provider.options_type is not None and isinstance(item, provider.options_type)]
+    own: list[object] = []
+    for item in listed(options):
+        if isinstance(item, (type, str, int, float, Mapping)) or type(item) is object:
+            named = provider.options_type.__name__ if provider.options_type else "an options class of the provider"
+            raise ConfigError(f"options holds {describe(item)}", hint=f"Pass {named}(...)")
+        if provider.options_type is not None and isinstance(item, provider.options_type):
+            own.append(item)
     if len(own) > 1:
         raise ConfigError(f"options holds {len(own)} objects of {type(own[0]).__name__}", hint="Pass one")
-    for item in several:
-        if isinstance(item, (str, int, float, Mapping)):
-            named = provider.options_type.__name__ if provider.options_type else "an options class of the provider"
-            raise ConfigError(f"options holds a {type(item).__name__}", hint=f"Pass {named}(...)")
     return own[0] if own else None
+
+
+def listed(options: object) -> list[object]:
+    """One options object or several, as a list."""
+    return [] if options is None else list(options) if isinstance(options, (list, tuple)) else [options]
 
 
 def from_environment(provider: BaseProvider, environ: Mapping[str, str]) -> dict[str, object]:
@@ -184,9 +122,11 @@ def resolve_endpoint(provider: BaseProvider, settings: Mapping[str, object], env
     resolved = cast("Settings", {**settings, "base_url": url, "api_key": key})
     endpoint = provider.endpoint(resolved)
     headers = {name: text for variable, name in provider.header_env.items() if own and (text := environ.get(variable))}
+    headers |= endpoint.headers
+    check_headers(headers, "a header")
     return replace(
         endpoint,
-        headers={**headers, **endpoint.headers},
+        headers=headers,
         local=local,
         **{name: settings.get(name) for name in ("proxy", "ca_bundle", "client_cert", "max_connections")},  # type: ignore[arg-type]
     )
@@ -199,10 +139,11 @@ def check_url(url: str, source: str) -> bool:
         _ = parts.port
     except ValueError as error:
         raise ConfigError(f"{source} is not an address: {error}") from None
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ConfigError(f"{source} is not an http:// or https:// address", hint="Shape: https://host/v1")
-    if parts.username or parts.password:
+    if "@" in parts.netloc:
         raise ConfigError(f"{source} holds a user name or password", hint="Pass the key as api_key=")
+    odd = any(char <= " " or char == "\x7f" for char in url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or odd:
+        raise ConfigError(f"{source} is not an http:// or https:// address", hint="Shape: https://host/v1")
     return is_loopback(parts.hostname)
 
 
@@ -219,7 +160,8 @@ def is_loopback(host: str) -> bool:
 def origin(url: str) -> str:
     """Scheme, host and port of an address."""
     parts = urlsplit(url)
-    port = parts.port or (443 if parts.scheme == "https" else 80)
+    default = 443 if parts.scheme == "https" else 80
+    port = default if parts.port is None else parts.port
     return f"{parts.scheme}://{parts.hostname}:{port}"
 
 

@@ -11,7 +11,7 @@ import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from llmkit.errors import LLMError, Overloaded, RateLimited
+from llmkit.errors import ConfigError, LLMError, Overloaded, RateLimited
 
 if TYPE_CHECKING:
     from tenacity import RetryCallState, Retrying
@@ -24,7 +24,7 @@ class RetryPolicy:
     Attributes:
         attempts: most requests to the only target of a call.
         chain_attempts: most requests to each target of a fallback chain.
-        total_attempts: most requests of one call over all targets.
+        total_attempts: most requests of one call over all targets; `None`: 5 with several targets, `attempts` with one.
         backoff: seconds; the n-th wait is drawn evenly between 0 and `backoff * 2**n` (full jitter).
         longest_backoff: seconds; cap of that.
         longest_hint: seconds; a service that asks to wait longer is not waited for, the error is raised instead.
@@ -32,10 +32,27 @@ class RetryPolicy:
 
     attempts: int = 3
     chain_attempts: int = 2
-    total_attempts: int = 5
+    total_attempts: int | None = None
     backoff: float = 0.5
     longest_backoff: float = 8.0
     longest_hint: float = 60.0
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be counted or waited.
+
+        Raises:
+            ConfigError: an attempt count below 1, a negative time.
+        """
+        for name in ("attempts", "chain_attempts", "total_attempts"):
+            value = getattr(self, name)
+            if value is None and name == "total_attempts":
+                continue
+            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+                raise ConfigError(f"{name} of the retry policy is {value!r}", hint=f"{name} is a whole number from 1")
+        for name in ("backoff", "longest_backoff", "longest_hint"):
+            value = getattr(self, name)
+            if not isinstance(value, (int, float)) or not value >= 0:
+                raise ConfigError(f"{name} of the retry policy is {value!r}", hint=f"{name} is seconds, from 0")
 
     def wait(self, error: LLMError, failures: int, rng: random.Random) -> float:
         """Seconds before the next request, after `failures` failed ones on this target.

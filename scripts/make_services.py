@@ -23,7 +23,7 @@ ADDRESSES = {"PRIVATEMODE_ENDPOINT"}
 
 def row(service: dict) -> dict:
     """One service as attributes of `ChatProvider`."""
-    url = service["base_url"].rstrip("/")
+    url = service["base_url"].rstrip("/").removesuffix("/chat/completions")
     in_url = set(re.findall(r"\$\{(\w+)\}", url))
     keys = [name for name in service["key_env"] if name not in in_url | ADDRESSES]
     made = {"title": service["name"], "default_base_url": url, "key_env": keys, "key_page": service["doc"]}

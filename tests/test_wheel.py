@@ -44,8 +44,8 @@ def test_the_wheel_holds_what_is_needed_at_run_time(wheel: zipfile.ZipFile, name
 
 
 def test_the_wheel_is_small(wheel: zipfile.ZipFile) -> None:
-    """Less than 600 kB unpacked."""
-    assert sum(item.file_size for item in wheel.infolist()) < 600_000
+    """Less than 800 kB unpacked; more than half of it is the testing kit."""
+    assert sum(item.file_size for item in wheel.infolist()) < 800_000
 
 
 def test_installed_entry_points_are_those_of_pyproject() -> None:

@@ -1,5 +1,20 @@
-"""The command line."""
+"""The command line: `llmkit chat`, `llmkit providers`, `llmkit demo`. It comes with the extra `cli`."""
+
+from __future__ import annotations
+
+import sys
 
 
-def main() -> None:
-    """Run."""
+def main() -> int:
+    """Run the command of `sys.argv`. Returns or exits with its exit code: see `llmkit.cli.failure`."""
+    try:
+        from llmkit.cli.app import app
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in ("typer", "rich", "click"):
+            raise
+        print('The command line is an extra: pip install "llmkit[cli]"', file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    app(prog_name="llmkit")
+    return 0

@@ -11,7 +11,8 @@ import time
 from collections.abc import AsyncIterator, Generator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from llmkit.engine import Effect, Emit, Open, Plan, Read, Sleep
+from llmkit.effects import Effect, Emit, Open, Read, Sleep
+from llmkit.engine import Plan
 
 if TYPE_CHECKING:
     from llmkit.exchange import AsyncBody, Body

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 import pytest
+
 from llmkit import LanguageModel, create_language
 from llmkit_ollama.host import parse_host
 

@@ -6,6 +6,7 @@ import asyncio
 import os
 
 import pytest
+
 from llmkit import AuthFailed, LanguageModel, LLMError, ModelNotFound, Response, create_language
 
 pytestmark = pytest.mark.live

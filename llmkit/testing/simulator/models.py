@@ -175,7 +175,7 @@ def price_of(name: str) -> Price:
         return row.price
     if name in OPENAI_MODELS:
         return OPENAI_MODELS[name][1]
-    return FREE if name.endswith(":free") else OTHER_PRICE
+    return FREE if name.endswith((":free", "/free")) else OTHER_PRICE
 
 
 def answers_as(name: str) -> str:

@@ -189,12 +189,14 @@ class Simulator:
         bound.set_result(server.sockets[0].getsockname()[1])
         await self._stop.wait()
         server.close()
-        while self._talks:
-            for talk in self._talks:
-                talk.cancel()
-            await asyncio.wait(self._talks, timeout=0.1)
-        for _ in range(5):
-            await asyncio.sleep(0)  # Transports close their sockets in the rounds after they were told to.
+        # A connection that was accepted in the last moment begins its talk only in the next rounds of the loop, and a
+        # transport closes its socket in the rounds after it was told to.
+        for _ in range(10):
+            await asyncio.sleep(0)
+            while others := asyncio.all_tasks() - {asyncio.current_task()}:
+                for talk in self._talks:
+                    talk.cancel()
+                await asyncio.wait(others, timeout=0.1)
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         talk = asyncio.current_task()

@@ -1,0 +1,100 @@
+"""What the command line of `llmkit chat` asks for: the question, the settings, the model."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+from llmkit.errors import ConfigError
+from llmkit.messages import Message
+
+if TYPE_CHECKING:
+    from llmkit.language import LanguageModel
+    from llmkit.settings import Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    """What the command line said. `named` are settings with an option of their own, `extra` the NAME=VALUE ones."""
+
+    prompt: str | None
+    provider: str | None
+    model: str | None
+    system: str | None
+    named: Mapping[str, object]
+    extra: Sequence[str]
+    key_env: str | None
+    stream: bool
+    reasoning: bool
+    json: bool
+    verbose: bool
+
+
+def opening(ask: Ask) -> list[Message]:
+    """The turns that stand before the first question."""
+    return [] if ask.system is None else [Message("system", ask.system)]
+
+
+def read_question(prompt: str | None) -> str | None:
+    """The prompt, what is piped in, or both; `None` if there is neither and stdin is a terminal."""
+    piped = None
+    if prompt == "-" or (sys.stdin is not None and not sys.stdin.isatty()):
+        piped = _read_stdin()
+        prompt = None if prompt == "-" else prompt
+    elif prompt is None and sys.stdin is not None:
+        return None
+    question = "\n\n".join(text for text in (prompt, piped) if text and text.strip())
+    if not question:
+        raise ConfigError("the prompt is empty", hint='llmkit chat "..."')
+    try:
+        question.encode()
+    except UnicodeEncodeError:
+        raise ConfigError("the prompt is not UTF-8 text") from None
+    return question
+
+
+def _read_stdin() -> str:
+    try:
+        return sys.stdin.buffer.read().decode("utf-8-sig").rstrip("\n")
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"what is piped in is not UTF-8 text (byte {error.start})") from None
+
+
+def make_model(ask: Ask) -> LanguageModel:
+    """The model that was asked for. Raises as `create_language` does."""
+    from llmkit.factory import create_language
+
+    settings = {**_extra(ask.extra), **{name: value for name, value in ask.named.items() if value is not None}}
+    if ask.key_env is not None:
+        settings["api_key"] = os.environ.get(ask.key_env, "").strip()
+        if not settings["api_key"]:
+            raise ConfigError(f"the environment variable {ask.key_env} of --key-env is not set")
+    if settings.get("n", 1) != 1 and not ask.json:
+        raise ConfigError("only one answer can be shown", hint="For n answers add --json")
+    provider, model = ask.provider, ask.model
+    if provider is None:
+        from llmkit.cli.found import default_target
+
+        provider, model = ("openai", model) if "base_url" in settings else default_target(model)
+    return create_language(provider, model, config=cast("Settings", settings))
+
+
+def _extra(pairs: Sequence[str]) -> dict[str, object]:
+    """The settings of `--set`. A value is JSON where it parses, else text; Python's True, False and None are taken."""
+    settings: dict[str, object] = {}
+    for pair in pairs:
+        name, mark, text = pair.partition("=")
+        name = name.strip()
+        if not mark or not name:
+            raise ConfigError(f"--set {pair!r} is not NAME=VALUE", hint="Shape: --set seed=1")
+        if name == "api_key":
+            raise ConfigError("a key does not belong on the command line", hint="Use --key-env VARIABLE")
+        try:
+            settings[name] = json.loads({"True": "true", "False": "false", "None": "null"}.get(text, text))
+        except ValueError:
+            settings[name] = text
+    return settings

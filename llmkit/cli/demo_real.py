@@ -1,0 +1,130 @@
+"""`llmkit demo --real`: the same calls to the real services that can be used here, after saying what that may cost."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import ExitStack
+from dataclasses import dataclass
+from decimal import Decimal
+
+from llmkit.cli.failure import DONE, FAILED, USAGE
+from llmkit.cli.found import HOSTED, LOCAL, local_models, state
+from llmkit.cli.readiness import Readiness
+from llmkit.cli.summary import dollars
+from llmkit.cli.terminal import complain, neutral
+from llmkit.cli.tour import QUESTION, Report, tour
+from llmkit.factory import create_language
+
+CALLS = 3
+MAX_TOKENS = 100
+#: More tokens than any service counts for the question and what it puts around it.
+_QUESTION_TOKENS = 100
+_MILLION = Decimal(1_000_000)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Model:
+    """A cheap model and its list price in USD for a million tokens, on a date."""
+
+    name: str
+    prompt: Decimal
+    completion: Decimal
+    date: str
+
+    @property
+    def most(self) -> Decimal:
+        """The most that the demo can cost."""
+        return CALLS * (_QUESTION_TOKENS * self.prompt + MAX_TOKENS * self.completion) / _MILLION
+
+
+_MODELS = {
+    "openrouter": _Model(name="openrouter/free", prompt=Decimal(0), completion=Decimal(0), date="2026-08-21"),
+    "openai": _Model(name="gpt-4o-mini", prompt=Decimal("0.15"), completion=Decimal("0.6"), date="2026-08-21"),
+}
+
+
+def real_demo(*, yes: bool) -> int:
+    """Run it: look, say the cost, ask unless `yes`, call."""
+    report = Report()
+    targets: list[tuple[str, str]] = []
+    costs: list[str] = []
+    report.line("Looking for services:")
+    for name in (*HOSTED, LOCAL):
+        found = state(name)
+        model, cost, seen = _local(found) if name == LOCAL else _hosted(name, found)
+        report.part(f"  {name:<12}", "bold")
+        report.line(seen, "green" if model else "yellow")
+        if model:
+            targets.append((name, model))
+            costs.append(f"  {name:<12}{cost}")
+    report.line()
+    if not targets:
+        complain("there is no service to call. Set a key, start Ollama, or see it simulated: llmkit demo")
+        return USAGE
+    report.line(f"Each gets {CALLS} times the question {QUESTION!r}, answers of at most {MAX_TOKENS} tokens. It costs:")
+    for line in costs:
+        report.line(line)
+    if not yes and not _agreed():
+        return USAGE if not sys.stdin.isatty() else DONE
+    return DONE if _run(report, targets) else FAILED
+
+
+def _run(report: Report, targets: list[tuple[str, str]]) -> bool:
+    with ExitStack() as stack:
+        # Nothing is sent twice, so that the cost is as it was said.
+        models = [
+            stack.enter_context(create_language(name, model, max_tokens=MAX_TOKENS, retry=None))
+            for name, model in targets
+        ]
+        good = [tour(report, model) for model in models]  # each one, also after a failure
+        totals = [model.totals() for model in models]
+    known = sum((one.amount for one in totals), Decimal(0))
+    unknown = sum(one.unknown for one in totals)
+    more = f", and {unknown} of unknown cost (see above for the most)" if unknown else ""
+    report.line()
+    report.line(f"Totals: {sum(one.calls for one in totals)} answers, {dollars(known)}{more}")
+    return all(good)
+
+
+def _hosted(name: str, found: Readiness) -> tuple[str | None, str, str]:
+    """Model to call, what that costs, and what was found."""
+    if found.key == "missing":
+        return None, "", f"no: {found.variable} is not set; get a key at {found.key_page}"
+    if not found.configured:
+        return None, "", f"no: {found.problem}"
+    model = _MODELS[name]
+    key = f"{found.variable} is set" if found.key == "set" else "no key"
+    seen = f"yes: {key}; model {model.name}"
+    if not found.own_address:
+        return model.name, _unpriced(found), f"{seen}, at {found.base_url}"
+    if not model.most:
+        return model.name, f"nothing: {model.name} is free", seen
+    price = f"{dollars(model.prompt)} and {dollars(model.completion)} for a million tokens, list price of {model.date}"
+    return model.name, f"at most {dollars(model.most)} ({price})", seen
+
+
+def _local(found: Readiness) -> tuple[str | None, str, str]:
+    models = local_models(found)
+    if models is None:
+        return None, "", f"no: nothing answers as Ollama at {found.base_url}; start it, or set OLLAMA_HOST"
+    if not models:
+        return None, "", f"no: the Ollama at {found.base_url} has no chat model; run: ollama pull llama3.2"
+    count = f"{len(models)} model{'' if len(models) == 1 else 's'}"
+    seen = f"yes: it answers at {found.base_url} with {count}; model {neutral(models[0])}"
+    cloud = models[0].endswith(("-cloud", ":cloud"))
+    cost = "nothing: the model runs on this machine" if found.local and not cloud else _unpriced(found)
+    return models[0], cost, seen
+
+
+def _unpriced(found: Readiness) -> str:
+    return f"what the operator of {found.base_url} asks for it; llmkit does not know"
+
+
+def _agreed() -> bool:
+    """Ask on stderr. Without a terminal the answer is no."""
+    if not sys.stdin.isatty():
+        complain("nobody to ask; add --yes to go on")
+        return False
+    sys.stdout.flush()
+    print("\nGo on? [y/N] ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().lower() in ("y", "yes")

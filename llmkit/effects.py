@@ -1,0 +1,80 @@
+"""What a flow can ask for. It *yields* an effect and is *sent* the result:
+
+    Open   send a request, get the head of the reply       -> Head
+    Read   the next bytes of the open reply, b"" at the end -> bytes
+    Sleep  wait                                            -> None
+    Emit   hand chunks to the caller                       -> None
+
+The drivers in `llmkit.transport.drivers` carry them out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeAlias, TypeVar
+
+from llmkit.exchange import HTTPRequest, Transport
+from llmkit.responses import Chunk
+
+
+class Head(Protocol):
+    """The head of an open reply."""
+
+    @property
+    def status(self) -> int:
+        """HTTP status."""
+        ...
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Header names in lower case."""
+        ...
+
+
+@dataclass(slots=True, repr=False)
+class Open:
+    """Send `request` over `transport`; the head must be there by `deadline`."""
+
+    transport: Transport
+    request: HTTPRequest
+    deadline: float
+
+
+@dataclass(slots=True)
+class Read:
+    """Read on; bytes must come by `deadline`."""
+
+    deadline: float
+
+
+@dataclass(slots=True)
+class Sleep:
+    """Wait."""
+
+    seconds: float
+
+
+@dataclass(slots=True)
+class Emit:
+    """Hand chunks to the caller, all of one read at once."""
+
+    chunks: Sequence[Chunk]
+
+
+Effect: TypeAlias = Open | Read | Sleep | Emit
+T = TypeVar("T")
+# The send type of a generator cannot follow the effect, so it is Any; the helpers below give each effect its type.
+Flow: TypeAlias = Generator[Effect, Any, T]
+
+
+def open_reply(transport: Transport, request: HTTPRequest, deadline: float) -> Flow[Head]:
+    """Send `request` and wait for the head of the reply."""
+    head: Head = yield Open(transport, request, deadline)
+    return head
+
+
+def read(deadline: float) -> Flow[bytes]:
+    """Read on; b"" at the end."""
+    data: bytes = yield Read(deadline)
+    return data
