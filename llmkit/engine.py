@@ -7,7 +7,7 @@ A flow never releases anything: the driver owns the open reply and closes it in 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from llmkit.chain import Chain
@@ -15,6 +15,7 @@ from llmkit.checks import check_headers
 from llmkit.effects import Emit, Flow, Head, Sleep, open_reply, read
 from llmkit.errors import (
     AllTargetsFailed,
+    ConfigError,
     DeadlineExceeded,
     FirstTokenTimeout,
     LLMError,
@@ -66,9 +67,7 @@ class Target:
         """The request of `call`, with the user's headers. A callable one sees the request as it stands."""
         request = self.provider.build(call)
         for extra in self.extra_headers:
-            added = extra(request) if callable(extra) else extra
-            if callable(extra):
-                check_headers(added, "what the extra_headers callable gave")
+            added = _asked(extra, request) if callable(extra) else extra
             request = replace(request, headers={**request.headers, **added})
         return request
 
@@ -185,7 +184,7 @@ class Plan:
         except LLMError as error:
             whole = _whole_answer(decoder)
             if whole is None:
-                raise _interrupted(error, decoder, self.committed) from None
+                raise _interrupted(self._timely(error, limit), decoder, self.committed) from None
             response = whole
         else:
             yield from _drain(self.clock() + DRAIN)
@@ -223,12 +222,18 @@ class Plan:
         error.provider = error.provider or target.provider.name
         error.model = error.model or target.model
         _redact(error, target.redact)
-        if limit is not None and isinstance(error, LLMTimeout) and self.clock() >= limit:
-            over = DeadlineExceeded(f"the deadline of {self.deadline:g} s is over ({error.message})")
-            over.provider, over.model = error.provider, error.model
-            over.partial, over.partial_text = error.partial, error.partial_text
-            return over
-        return error
+        return self._timely(error, limit)
+
+    def _timely(self, error: LLMError, limit: float | None) -> LLMError:
+        """A time-out at the deadline is the deadline's."""
+        if limit is None or not isinstance(error, LLMTimeout) or self.clock() < limit:
+            return error
+        if isinstance(error, DeadlineExceeded):
+            return error
+        over = DeadlineExceeded(f"the deadline of {self.deadline:g} s is over ({error.message})")
+        over.provider, over.model = error.provider, error.model
+        over.partial, over.partial_text = error.partial, error.partial_text
+        return over
 
     def _failed(self, target: Target, error: LLMError) -> None:
         self.errors.append(error)
@@ -298,6 +303,19 @@ def _keep(error: LLMError, partial: Response | None) -> None:
     if partial is not None and partial.choices:
         error.partial = partial
         error.partial_text = partial.choices[0].message.text
+
+
+def _asked(extra: Callable[[HTTPRequest], Mapping[str, str]], request: HTTPRequest) -> Mapping[str, str]:
+    """What an `extra_headers` callable gives for a request; it is the user's code and may raise anything."""
+    try:
+        added = extra(request)
+    except Exception as error:
+        raise ConfigError(
+            f"the extra_headers callable failed: {type(error).__name__}: {scrub(str(error))}",
+            hint="It takes the request and returns a dict of headers",
+        ) from None
+    check_headers(added, "what the extra_headers callable gave")
+    return added
 
 
 def _redact(error: LLMError, redact: Callable[[str], str]) -> None:

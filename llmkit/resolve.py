@@ -186,7 +186,13 @@ def _filled(template: str | None, environ: Mapping[str, str]) -> str | None:
         return template
 
     def value(match: re.Match[str]) -> str:
-        text = environ.get(match[1], "").strip()
+        text = environ.get(match[1], "").strip().rstrip("/")
+        if match.start():
+            text = text.removeprefix("https://")  # Some write the host with its scheme.
+            if text and not re.fullmatch(r"[\w.-]+", text):
+                raise ConfigError(
+                    f"the environment variable {match[1]} is no part of an address", hint="It is a host name or an id"
+                )
         if not text:
             raise ConfigError(
                 f"the address needs the environment variable {match[1]}", hint=f"Set {match[1]} or pass base_url="

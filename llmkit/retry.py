@@ -24,8 +24,9 @@ class RetryPolicy:
     Attributes:
         attempts: most requests to the only target of a call.
         chain_attempts: most requests to each target of a fallback chain.
-        total_attempts: most requests of one call over all targets; `None`: 5 with several targets, `attempts` with one.
-        backoff: seconds; the n-th wait is drawn evenly between 0 and `backoff * 2**n` (full jitter).
+        total_attempts: most requests of one call over all targets. `None`: with one target `attempts`; with several 5,
+            or one for each target where there are more.
+        backoff: seconds; the first wait is drawn evenly between 0 and `backoff`, each later one from twice that.
         longest_backoff: seconds; cap of that.
         longest_hint: seconds; a service that asks to wait longer is not waited for, the error is raised instead.
     """
@@ -63,9 +64,9 @@ class RetryPolicy:
         if error.retry_after is not None:
             return error.retry_after + rng.uniform(0, min(1.0, error.retry_after / 10))
         if isinstance(error, (RateLimited, Overloaded)):
-            step = min(30.0, 2 * self.backoff * 2.0 ** (failures - 1))
+            step = min(30.0, 2 * self.backoff * 2.0 ** min(failures - 1, 60))
             return step / 2 + rng.uniform(0, step / 2)
-        return rng.uniform(0, min(self.longest_backoff, self.backoff * 2.0 ** (failures - 1)))
+        return rng.uniform(0, min(self.longest_backoff, self.backoff * 2.0 ** min(failures - 1, 60)))
 
 
 class Retries:

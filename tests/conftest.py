@@ -17,7 +17,7 @@ if os.environ.get("LLMKIT_TEST_WITHOUT_AIOHTTP"):
     # Before anything imports the OpenAI SDK, which looks for aiohttp once.
     sys.modules["aiohttp"] = None  # type: ignore[assignment]
 
-from llmkit import LanguageModel, LLMError, Response, RetryPolicy, create_language
+from llmkit import Chunk, LanguageModel, LLMError, Response, RetryPolicy, create_language
 from llmkit.testing.simulator import Simulator
 
 T = TypeVar("T")
@@ -144,6 +144,16 @@ class Drive:
             return await anext(stream)
 
         return self.await_(step())
+
+    def rest(self, stream: Any) -> list[Chunk]:
+        """All chunks that are left of an open stream, by the loop of the language."""
+        if not self.is_async:
+            return list(stream)
+
+        async def collect() -> list[Chunk]:
+            return [chunk async for chunk in stream]
+
+        return self.await_(collect())
 
     def close(self, thing: Any) -> None:
         """Close a stream or a model."""

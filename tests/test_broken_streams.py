@@ -11,7 +11,7 @@ import pytest
 from llmkit import LLMError, StreamInterrupted
 from llmkit.testing.simulator import Reply, Simulator
 
-from .conftest import PROVIDERS, Drive, Heard, model_at
+from .conftest import PROVIDERS, Drive, Heard, model_at, until
 
 PIECES = [f"piece {number}, " for number in range(20)]
 TEXT = "".join(PIECES)
@@ -90,6 +90,20 @@ def test_a_stream_that_is_cut_anywhere_delivers_a_prefix(sim: Simulator, drive: 
         if one.text and one.error is not None:
             assert isinstance(one.error, StreamInterrupted)
     assert "StreamInterrupted" in ends
+
+
+@pytest.mark.parametrize("reply", [
+    Reply(chunks=PIECES, cut_after=2, cut="stall"),
+    Reply(chunks=PIECES, gated=True),
+    Reply(chunks=PIECES, error="boom", error_after=2, hold_after_done=30),
+    Reply(raw_chunks=[b"data: {no json\n\n"] + [b": wait\n\n"] * 200, chunk_delay=0.05),
+], ids=["stall", "silence", "error", "noise"])  # fmt: skip
+def test_a_failed_stream_leaves_no_connection_open(sim: Simulator, drive: Drive, reply: Reply) -> None:
+    """The connection of a stream that failed is closed at once, though the program keeps stream and error."""
+    sim.script(reply)
+    heard = drive.hear(drive.make(sim, "openrouter", timeout=0.3, retry=None))
+    assert heard.error is not None
+    assert until(lambda: sim.open_connections == 0)
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)

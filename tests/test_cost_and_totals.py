@@ -43,7 +43,9 @@ def test_the_reported_figure_is_the_cost_to_the_last_digit(
     sim: Simulator, drive: Drive, mode: str, figure: str
 ) -> None:
     """OpenRouter's `usage.cost` becomes a `Decimal` out of its digits; it never goes through a float."""
-    sim.script(answer(f'{{"prompt_tokens":1,"completion_tokens":2,"total_tokens":3,"cost":{figure}}}', stream=mode != "plain"))
+    sim.script(
+        answer(f'{{"prompt_tokens":1,"completion_tokens":2,"total_tokens":3,"cost":{figure}}}', stream=mode != "plain")
+    )
     cost = drive.response(drive.make(sim, "openrouter"), mode).cost
     assert (cost.amount, cost.basis, cost.reported) == (Decimal(figure), "reported", Decimal(figure))
     assert isinstance(cost.amount, Decimal)

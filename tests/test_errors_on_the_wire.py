@@ -178,6 +178,22 @@ def test_a_failure_survives_pickling(sim: Simulator, case: Case) -> None:
     assert (str(back), back.args) == (str(error), error.args)
 
 
+def test_composed_errors_survive_pickling(sim: Simulator, drive: Drive) -> None:
+    """The error of a chain keeps the errors in it, that of a stream its reason and what had come."""
+    sim.script(Reply(status=503), Reply(status=401))
+    chain = drive.failure(drive.make(sim, "openrouter", fallbacks=[drive.make(sim, "openai")], retry=None))
+    sim.script(Reply(chunks=["one ", "two "], error="boom", error_after=1))
+    stream = drive.hear(drive.make(sim, "openrouter")).error
+    assert isinstance(chain, errors.AllTargetsFailed)
+    assert isinstance(stream, errors.StreamInterrupted)
+    back = pickle.loads(pickle.dumps(chain))
+    assert [str(each) for each in back.errors] == [str(each) for each in chain.errors]
+    assert (str(back), back.attempts, len(back.errors)) == (str(chain), chain.attempts, 2)
+    again = pickle.loads(pickle.dumps(stream))
+    assert (str(again), again.partial, again.partial_text) == (str(stream), stream.partial, "one ")
+    assert str(again.reason) == str(stream.reason)
+
+
 def test_the_daily_limit_of_free_models_is_not_waited_for(sim: Simulator, drive: Drive) -> None:
     """A daily cap is a rate limit that trying again does not lift: one request."""
     message = "Rate limit exceeded: free-models-per-day. Add 10 credits to unlock 1000 free model requests per day"
@@ -299,9 +315,7 @@ def test_an_error_inside_a_plain_answer(sim: Simulator, drive: Drive, form: Any)
     ],
     ids=lambda value: json.dumps(value)[:40] if not isinstance(value, type) else "",
 )  # fmt: skip
-def test_a_document_without_an_answer(
-    sim: Simulator, drive: Drive, body: Any, expected: type[errors.LLMError]
-) -> None:
+def test_a_document_without_an_answer(sim: Simulator, drive: Drive, body: Any, expected: type[errors.LLMError]) -> None:
     """A body under HTTP 200 that holds no answer is a typed error, never a `Response` without text."""
     sim.script(Reply(body=json.dumps(body).encode()))
     error = drive.failure(drive.make(sim, "openrouter", retry=None))

@@ -24,7 +24,7 @@ from llmkit.testing.simulator import Reply, Simulator
 from llmkit_ollama import OllamaOptions
 from llmkit_openrouter import OpenRouterOptions
 
-from .conftest import FAST, KEY, PROVIDERS, Drive, url_of
+from .conftest import FAST, KEY, PROVIDERS, Drive
 
 SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 TOOLS = [{"type": "function", "function": {"name": "weather", "parameters": SCHEMA}}]
@@ -70,9 +70,7 @@ def test_another_target_gets_its_chance(sim: Simulator, drive: Drive, mode: str,
     assert asked(sim) == [f"sim/fault:{fault}", "sim/good"]
 
 
-def test_a_target_that_is_not_there_is_passed_over(
-    sim: Simulator, drive: Drive, mode: str, closed_port: int
-) -> None:
+def test_a_target_that_is_not_there_is_passed_over(sim: Simulator, drive: Drive, mode: str, closed_port: int) -> None:
     """A refused connection sends the call on."""
     gone = f"http://127.0.0.1:{closed_port}/v1"
     model = drive.make(sim, "openai", base_url=gone, fallbacks=[drive.make(sim, "openrouter")])

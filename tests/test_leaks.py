@@ -121,7 +121,13 @@ def test_an_environment_key_stays_away_from_a_given_address(
     ],
 )
 def test_an_environment_key_goes_to_the_address_of_the_same_family(
-    sim: Simulator, drive: Drive, monkeypatch: pytest.MonkeyPatch, provider: str, variable: str, address: str, goes: bool
+    sim: Simulator,
+    drive: Drive,
+    monkeypatch: pytest.MonkeyPatch,
+    provider: str,
+    variable: str,
+    address: str,
+    goes: bool,
 ) -> None:
     """The address that the same vendor's variable names gets the vendor's key."""
     monkeypatch.setenv(variable, CANARY)
@@ -330,9 +336,7 @@ def test_a_header_of_the_user_is_in_no_text_of_an_error(sim: Simulator, drive: D
         assert CANARY not in text
 
 
-def test_a_key_is_in_no_text_of_a_refused_connection(
-    sim: Simulator, drive: Drive, mode: str, closed_port: int
-) -> None:
+def test_a_key_is_in_no_text_of_a_refused_connection(sim: Simulator, drive: Drive, mode: str, closed_port: int) -> None:
     """The same where nothing was sent."""
     error = drive.failure(with_canary(drive, sim, base_url=f"http://127.0.0.1:{closed_port}/v1"), mode)
     for text in texts_of(error):
@@ -379,7 +383,10 @@ def everything_logged() -> Iterator[list[logging.LogRecord]]:
             records.append(record)
 
     root, handler = logging.getLogger(), Keep(logging.DEBUG)
-    loggers = [root, *(logging.getLogger(name) for name in (*logging.root.manager.loggerDict, "openai", "httpx", "httpx2"))]
+    loggers = [
+        root,
+        *(logging.getLogger(name) for name in (*logging.root.manager.loggerDict, "openai", "httpx", "httpx2")),
+    ]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
         logger.setLevel(logging.DEBUG)
@@ -460,13 +467,16 @@ def test_a_key_callable_that_gives_no_text_is_an_error(sim: Simulator, drive: Dr
     assert sim.requests == []
 
 
-def test_a_key_callable_that_fails_is_an_error_without_its_secrets(sim: Simulator, drive: Drive, mode: str) -> None:
-    """What a key store raises becomes a typed error; a key in its text does not come out."""
+@pytest.mark.parametrize("setting", ["api_key", "extra_headers"])
+def test_a_callable_that_fails_is_the_programs_own_error(sim: Simulator, drive: Drive, mode: str, setting: str) -> None:
+    """What a key store or a signer raises is a `ConfigError` that names the setting, without a key in its text."""
 
-    def ask_the_store() -> str:
+    def ask_the_store(*_: object) -> Any:
         raise RuntimeError(f"the store refused {CANARY}")
 
-    error = drive.failure(drive.make(sim, "openrouter", api_key=ask_the_store, retry=None), mode)
+    error = drive.failure(drive.make(sim, "openrouter", **{setting: ask_the_store}), mode)
+    assert type(error) is ConfigError
+    assert setting in str(error)
     for text in (str(error), repr(error), repr(pickle.dumps(error))):
         assert CANARY not in text
     assert sim.requests == []

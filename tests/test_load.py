@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import random
+import sys
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
+
+import pytest
 
 from llmkit import LanguageModel, LLMError, Response, StreamInterrupted
 from llmkit.testing.simulator import Reply, Simulator
@@ -57,7 +61,7 @@ def test_a_thousand_calls_at_once(sim: Simulator) -> None:
     """1,000 async calls submitted at once, half of them streams, one reply of five a fault."""
     calls = 1000
     prepare(sim, calls)
-    model = model_at(sim, "openrouter", retry=FAST, timeout=20, max_connections=100)
+    model = model_at(sim, "openrouter", retry=FAST, timeout=20)
 
     async def one(number: int) -> Response | LLMError:
         try:
@@ -104,8 +108,17 @@ def test_three_hundred_calls_from_threads(sim: Simulator) -> None:
     assert until(lambda: sim.open_connections == 0, 3)
 
 
+def loses_slots() -> bool:
+    """Is the async half on httpcore 1, whose pool loses a connection with a cancelled call?"""
+    hidden = "aiohttp" in sys.modules and sys.modules["aiohttp"] is None
+    backends = ["httpcore2"] if hidden else ["httpcore2", "httpx_aiohttp"]
+    return all(importlib.util.find_spec(name) is None for name in backends)
+
+
 def test_calls_that_are_cancelled_leave_the_pool_whole(sim: Simulator) -> None:
     """After 300 cancellations at every moment of a call, the next calls on a small pool all succeed."""
+    if loses_slots():
+        pytest.skip("openai 2 without aiohttp stands on httpcore 1, whose pool loses connections to cancelled calls")
 
     async def main() -> list[str | None]:
         rng = random.Random(5)

@@ -36,9 +36,7 @@ def gap(sim: Simulator) -> float:
 
 @pytest.mark.parametrize("provider", PROVIDERS)
 @pytest.mark.parametrize("status", RETRIED)
-def test_a_passing_failure_is_tried_again(
-    sim: Simulator, drive: Drive, mode: str, provider: str, status: int
-) -> None:
+def test_a_passing_failure_is_tried_again(sim: Simulator, drive: Drive, mode: str, provider: str, status: int) -> None:
     """After 408, 409, 429 or 5xx the same request goes out once more, and the caller sees only the answer."""
     sim.script(Reply(status=status), Reply(text="at last"))
     response = drive.response(drive.make(sim, provider), mode)

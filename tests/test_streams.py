@@ -6,6 +6,7 @@ import asyncio
 import gc
 import json
 import signal
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
@@ -14,7 +15,6 @@ import pytest
 from llmkit import (
     AsyncChatStream,
     ChatStream,
-    Chunk,
     EmptyResponse,
     LanguageModel,
     MalformedResponse,
@@ -34,6 +34,11 @@ def gone(sim: Simulator) -> bool:
     return until(lambda: sim.open_connections == 0)
 
 
+async def soon(condition: Callable[[], bool]) -> bool:
+    """Does `condition` come to hold within a second? The loop goes on meanwhile."""
+    return await asyncio.to_thread(until, condition)
+
+
 # As the network brings them.
 
 
@@ -51,10 +56,7 @@ def test_a_chunk_is_seen_before_the_next_is_sent(sim: Simulator, drive: Drive, p
             seen.append(text)
             assert seen == WORDS[: len(seen)]
             sim.release()
-    end = StopAsyncIteration if drive.is_async else StopIteration
-    with pytest.raises(end):
-        while True:
-            drive.next(stream)
+    assert not any(chunk.content for chunk in drive.rest(stream))
     assert stream.response.content == TEXT
 
 
@@ -76,28 +78,17 @@ def test_every_chunk_has_a_choice_and_text(sim: Simulator, drive: Drive, provide
     """`chunk.choices[0].delta.content` is text in every chunk, the last one has the finish reason."""
     sim.script(Reply(chunks=WORDS, comments=2, comment_delay=0))
     stream = drive.open(drive.make(sim, provider))
-    chunks = read(drive, stream)
+    chunks = drive.rest(stream)
     assert all(type(chunk.choices[0].delta.content) is str for chunk in chunks)
     assert "".join(chunk.content for chunk in chunks) == TEXT
     assert [chunk.choices[0].finish_reason for chunk in chunks if chunk.choices[0].finish_reason][:1] == ["stop"]
 
 
-def read(drive: Drive, stream: Any) -> list[Chunk]:
-    """All chunks of an open stream."""
-    if not drive.is_async:
-        return list(stream)
-
-    async def collect() -> list[Chunk]:
-        return [chunk async for chunk in stream]
-
-    return drive.await_(collect())
-
-
 def test_a_stream_is_read_once(sim: Simulator, drive: Drive) -> None:
     """A second pass gives nothing; `response` still has the answer."""
     stream = drive.open(drive.make(sim, "openrouter"))
-    assert read(drive, stream)
-    assert read(drive, stream) == []
+    assert drive.rest(stream)
+    assert drive.rest(stream) == []
     assert stream.response.content == "You said: hello"
     assert len(sim.requests) == 1
 
@@ -107,7 +98,7 @@ def test_a_stream_may_be_read_in_two_parts(sim: Simulator, drive: Drive) -> None
     sim.script(Reply(chunks=WORDS))
     stream = drive.open(drive.make(sim, "openrouter"))
     first = drive.next(stream).content
-    rest = "".join(chunk.content for chunk in read(drive, stream))
+    rest = "".join(chunk.content for chunk in drive.rest(stream))
     assert first + rest == TEXT
 
 
@@ -122,7 +113,7 @@ def test_the_response_is_there_at_the_end_only(sim: Simulator, drive: Drive, pro
     assert TEXT.startswith(stream.partial.content)
     assert stream.partial.finish_reason is None
     sim.release(10)
-    read(drive, stream)
+    drive.rest(stream)
     response: Response = stream.response
     assert (response.content, response.finish_reason) == (TEXT, "stop")
     assert response.usage.completion_tokens == sim.bill[0].completion_tokens
@@ -238,10 +229,7 @@ def test_an_async_loop_that_is_left_without_a_context_closes_the_connection(sim:
         async with broken_off(sim) as model:
             async for _ in model.achat_complete("hello", stream=True):
                 break
-            for _ in range(200):
-                await asyncio.sleep(0.005)
-                if sim.open_connections == 0:
-                    return
+            assert await soon(lambda: sim.open_connections == 0)
 
     asyncio.run(main())
     assert sim.open_connections == 0
@@ -308,10 +296,7 @@ def test_garbage_collection_closes_an_async_stream(sim: Simulator) -> None:
             await anext(stream)
             del stream
             gc.collect()
-            for _ in range(200):
-                await asyncio.sleep(0.005)
-                if sim.open_connections == 0:
-                    break
+            assert await soon(lambda: sim.open_connections == 0)
             return model.totals().attempts
 
     assert asyncio.run(main()) == 1
@@ -335,17 +320,12 @@ def test_cancellation_closes_the_connection(sim: Simulator, mode: str) -> None:
     async def main() -> LanguageModel:
         async with model_at(sim, "openrouter", timeout=5) as model:
             task = asyncio.create_task(use(model))
-            while not sim.requests:
-                await asyncio.sleep(0.005)
+            assert await soon(lambda: bool(sim.requests))
             await asyncio.sleep(0.03)
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task
-            for _ in range(200):
-                if sim.open_connections == 0:
-                    break
-                await asyncio.sleep(0.005)
-            assert sim.open_connections == 0
+            assert await soon(lambda: sim.open_connections == 0)
             return model
 
     model = asyncio.run(main())
@@ -452,9 +432,7 @@ def test_done_without_a_finish_reason_is_a_cut(sim: Simulator, drive: Drive, pro
 
 
 @pytest.mark.parametrize("provider", ["openrouter", "ollama"])
-def test_a_server_that_holds_the_socket_does_not_hold_the_caller(
-    sim: Simulator, drive: Drive, provider: str
-) -> None:
+def test_a_server_that_holds_the_socket_does_not_hold_the_caller(sim: Simulator, drive: Drive, provider: str) -> None:
     """After the end of the answer the caller is free within about a second, though the server keeps the socket."""
     sim.script(Reply(chunks=WORDS, hold_after_done=30))
     heard = drive.hear(drive.make(sim, provider, timeout=20))
@@ -517,7 +495,7 @@ def test_every_form_of_an_error_event_ends_the_stream(sim: Simulator, drive: Dri
     assert isinstance(heard.error, StreamInterrupted) == (after > 0)
     assert "the upstream fell over" in str(heard.error)
     assert (heard.error.partial_text or "") == heard.text == "".join(WORDS[:after])
-    if form not in ("string-code",):
+    if form != "string-code":
         assert heard.error.status == 502
     if form != "bare":
         assert heard.error.request_id == "gen-sim-000001"

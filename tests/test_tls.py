@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import socket
 import ssl
 import threading
@@ -91,7 +91,7 @@ def test_a_certificate_for_another_host_is_refused(drive: Drive, mode: str, auth
 
 def test_an_expired_certificate_is_refused(drive: Drive, mode: str, authority: Authority) -> None:
     """A certificate that has expired is `TLSFailed`, and the message says so."""
-    past = datetime.datetime.now(datetime.UTC) - datetime.timedelta(days=1)
+    past = dt.datetime.now(dt.UTC) - dt.timedelta(days=1)
     with serving(authority.server("127.0.0.1", not_after=past)) as sim:
         error = drive.failure(at(drive, sim, ca_bundle=authority.bundle), mode)
         assert type(error) is TLSFailed

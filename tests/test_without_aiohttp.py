@@ -17,8 +17,15 @@ import pytest
 
 HERE = Path(__file__).parent
 #: What depends on the backend. One wire format is enough for it.
-FILES = ["test_streams.py", "test_broken_streams.py", "test_connections.py", "test_tls.py", "test_timeouts.py", "test_load.py"]
-CHOSEN = "(async or loop or cancel or thousand) and not ollama and not openai"
+FILES = [
+    "test_streams.py",
+    "test_broken_streams.py",
+    "test_connections.py",
+    "test_tls.py",
+    "test_timeouts.py",
+    "test_load.py",
+]
+CHOSEN = "(async or loop or cancelled) and not ollama and not openai"
 HIDDEN = "LLMKIT_TEST_WITHOUT_AIOHTTP"
 
 

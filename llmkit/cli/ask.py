@@ -36,28 +36,35 @@ class Ask:
 
 def opening(ask: Ask) -> list[Message]:
     """The turns that stand before the first question."""
-    return [] if ask.system is None else [Message("system", ask.system)]
+    return [] if ask.system is None else [Message("system", _text(ask.system, "--system"))]
 
 
 def read_question(prompt: str | None) -> str | None:
     """The prompt, what is piped in, or both; `None` if there is neither and stdin is a terminal."""
     piped = None
-    if prompt == "-" or (sys.stdin is not None and not sys.stdin.isatty()):
+    if prompt == "-" or sys.stdin is None or not sys.stdin.isatty():
         piped = _read_stdin()
         prompt = None if prompt == "-" else prompt
-    elif prompt is None and sys.stdin is not None:
+    elif prompt is None:
         return None
     question = "\n\n".join(text for text in (prompt, piped) if text and text.strip())
     if not question:
         raise ConfigError("the prompt is empty", hint='llmkit chat "..."')
+    return _text(question, "the prompt")
+
+
+def _text(value: str, name: str) -> str:
+    """Refuse what came out of an argument that is no UTF-8."""
     try:
-        question.encode()
+        value.encode()
     except UnicodeEncodeError:
-        raise ConfigError("the prompt is not UTF-8 text") from None
-    return question
+        raise ConfigError(f"{name} is not UTF-8 text") from None
+    return value
 
 
 def _read_stdin() -> str:
+    if sys.stdin is None:  # closed by the caller (`<&-`)
+        return ""
     try:
         return sys.stdin.buffer.read().decode("utf-8-sig").rstrip("\n")
     except UnicodeDecodeError as error:
@@ -75,7 +82,7 @@ def make_model(ask: Ask) -> LanguageModel:
             raise ConfigError(f"the environment variable {ask.key_env} of --key-env is not set")
     if settings.get("n", 1) != 1 and not ask.json:
         raise ConfigError("only one answer can be shown", hint="For n answers add --json")
-    provider, model = ask.provider, ask.model
+    provider, model = ask.provider, ask.model and _text(ask.model, "--model")
     if provider is None:
         from llmkit.cli.found import default_target
 

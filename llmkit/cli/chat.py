@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from llmkit.cli.answer import Answer, stopped_line
 from llmkit.cli.ask import Ask, make_model, opening, read_question
-from llmkit.cli.failure import DONE, STOPPED
+from llmkit.cli.failure import DONE, STOPPED, deaf
 from llmkit.cli.summary import answer_line
 from llmkit.cli.terminal import note
 from llmkit.errors import ConfigError
@@ -39,6 +39,7 @@ def _once(model: LanguageModel, ask: Ask, question: str) -> int:
     try:
         response = answer.get(model, [*opening(ask), Message("user", question)])
     except KeyboardInterrupt:
+        deaf()
         note(stopped_line(model))
         return STOPPED
     if ask.json:

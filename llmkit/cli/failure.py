@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import sys
 import traceback
 from collections.abc import Callable
@@ -64,6 +65,7 @@ def guarded(work: Callable[[], int], *, verbose: bool = False) -> int:
         report(error)
         return USAGE if isinstance(error, ConfigError) else FAILED
     except KeyboardInterrupt:
+        deaf()
         note("stopped")
         return STOPPED
     except BrokenPipeError:
@@ -80,6 +82,11 @@ def guarded(work: Callable[[], int], *, verbose: bool = False) -> int:
         complain(f"llmkit itself failed: {type(error).__name__}: {scrub(str(error))}{more}")
         return FAILED
     return code
+
+
+def deaf() -> None:
+    """Hear no further Ctrl-C: the first one ends the command, and a second must not end that with a traceback."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _drop_stdout() -> None:

@@ -64,11 +64,7 @@ def session(model: LanguageModel, ask: Ask) -> int:
 
 
 def _load() -> None:
-    """Load the HTTP library while the user types.
-
-    It takes half a second, and Ctrl-C in the middle of it would leave it half loaded for the rest of the session; in
-    a thread no Ctrl-C reaches it.
-    """
+    """Load the HTTP library while the user types; it takes half a second."""
     from llmkit.exchange import Endpoint
     from llmkit.transport.clients import sync_client
 
@@ -80,15 +76,18 @@ def _turn(model: LanguageModel, ask: Ask, turns: list[Message], text: str, loadi
     asked = [*turns, Message("user", text)]
     answer = Answer(ask)
     try:
-        loading.join()
-        response = answer.get(model, asked)
+        try:
+            loading.join()
+            response = answer.get(model, asked)
+        except KeyboardInterrupt:
+            note(stopped_line(model))
+        except LLMError as error:
+            report(error)
+        else:
+            note(answer_line(response))
+            return [*asked, response.message] if response.choices else turns
     except KeyboardInterrupt:
-        note(stopped_line(model))
-    except LLMError as error:
-        report(error)
-    else:
-        note(answer_line(response))
-        return [*asked, response.message] if response.choices else turns
+        pass  # pressed once more, in the middle of the above
     return [*asked, Message("assistant", answer.text)] if answer.text else turns
 
 

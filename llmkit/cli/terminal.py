@@ -15,7 +15,6 @@ from __future__ import annotations
 import os
 import re
 import sys
-from pathlib import Path
 from typing import TextIO
 
 _BIDI = [*range(0x202A, 0x202F), *range(0x2066, 0x206A)]
@@ -71,7 +70,7 @@ def prepare() -> None:
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:  # closed by the caller (`>&-`)
-            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # it lives as long as the process
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w"))  # it lives as long as the process
         elif hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
 

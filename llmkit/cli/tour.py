@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 QUESTION = "Name a colour."
 #: Columns of an answer; a longer one is cut.
-_WIDTH = 25
+_WIDTH = 24
 
 
 class Report:
@@ -38,7 +38,9 @@ class Report:
 
     def part(self, text: str, style: str = "") -> None:
         """Text that the line goes on after."""
-        self._console.print(Text(neutral(text), style), end="")
+        with self._console.capture() as held:  # a pipe that breaks is our business, not rich's
+            self._console.print(Text(neutral(text), style), end="")
+        sys.stdout.write(held.get())
         sys.stdout.flush()
 
 
@@ -69,7 +71,7 @@ def tour(report: Report, model: LanguageModel) -> bool:
 
 
 def _row(report: Report, model: LanguageModel, name: str, way: _Way) -> bool:
-    report.part(f"  {name:<10}", "cyan")
+    report.part(f"  {name:<9}", "cyan")
     answer, start = _Answer(report), time.perf_counter()
     try:
         response, took = way(model, answer)
@@ -79,7 +81,7 @@ def _row(report: Report, model: LanguageModel, name: str, way: _Way) -> bool:
     answer.end()
     took = took or f"{milliseconds(time.perf_counter() - start)}"
     cut = ", cut at the token limit" if response.truncated else ""
-    report.line(f"{tokens(response.usage):<13} {money(response.cost):<12} {took}{cut}", "dim")
+    report.line(f"{tokens(response.usage):<12} {money(response.cost):<12} {took}{cut}", "dim")
     return True
 
 

@@ -14,13 +14,15 @@ import os
 import sys
 import time
 import weakref
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from threading import Lock, Thread
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from llmkit.checks import describe
 from llmkit.errors import ConfigError, LLMError, LLMTimeout, LocalOverload, ModelClosed
 from llmkit.resolve import sound_key
+from llmkit.scrub import scrub
 from llmkit.secret import Secret
 from llmkit.transport.bodies import (
     AsyncWholeBody,
@@ -203,10 +205,10 @@ class Post:
     def __call__(self, request: HTTPRequest, deadline: float) -> Any:
         """The SDK's stream object, or a coroutine of it. The raw key exists only in what is passed on here."""
         left = max(deadline - time.monotonic(), 0.001)
-        quick = min(CONNECT, left * 0.9)  # Before the outer limit, so that the error says which it was.
+        most = left * 0.9  # Before the outer limit, so that the error says which it was.
         options = {
             "headers": self._all_headers(request),
-            "timeout": self._timeout(left, connect=quick, pool=quick),
+            "timeout": self._timeout(left, connect=min(CONNECT, most), pool=most),
             "follow_redirects": False,
         }
         body = {"content": request.body} if self._takes_content else {"body": json.loads(request.body)}
@@ -218,7 +220,7 @@ class Post:
         headers = self._headers.copy()
         key = self._endpoint.api_key
         if key is not None:
-            self.key = key if isinstance(key, Secret) else _asked(key())
+            self.key = key if isinstance(key, Secret) else _asked(key)
             headers["Authorization"] = f"Bearer {self.key.reveal()}"
         for name, value in request.headers.items():
             # The request's header replaces the endpoint's however it is spelled, so that no two credentials go out.
@@ -228,13 +230,21 @@ class Post:
         return headers
 
 
-def _asked(key: object) -> Secret:
-    """What an `api_key` callable gave, checked as a given key is."""
-    if isinstance(key, Secret):
-        return key
-    if not isinstance(key, str) or not key.strip():
-        raise ConfigError(f"the api_key callable gave {type(key).__name__}", hint="It must return the key as text")
-    return sound_key(key, "what the api_key callable gave")
+def _asked(ask: Callable[[], str]) -> Secret:
+    """What an `api_key` callable gives, checked as a given key is."""
+    try:
+        key: object = ask()
+    except LLMError:
+        raise
+    except Exception as error:  # the user's own code
+        problem = f"{type(error).__name__}: {scrub(str(error))}"
+    else:
+        if isinstance(key, Secret):
+            return key
+        if isinstance(key, str) and key.strip():
+            return sound_key(key, "what the api_key callable gave")
+        problem = f"it gave {describe(key)}"
+    raise ConfigError(f"the api_key callable failed: {problem}", hint="It must return the key as text")
 
 
 def _outcome(error: Exception, address: str) -> LLMError | StatusReply:

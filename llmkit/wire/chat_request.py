@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import cast
 
 from llmkit.errors import BadRequest, Unsupported
@@ -42,6 +43,33 @@ def message_dict(message: Message, *, takes_back: Collection[str], parts: Collec
         if message.content is None and not message.tool_calls:
             out["content"] = ""
     return out
+
+
+def with_call_ids(messages: Sequence[Message]) -> Sequence[Message]:
+    """The conversation with an id for each tool call. Some backends (older Ollama) give none, and others insist.
+
+    A call without an id is named by its place, and the tool turns that follow without one answer the calls in order.
+    """
+    if all(call.id for turn in messages for call in turn.tool_calls):
+        return messages
+    made: list[Message] = []
+    waiting: list[str] = []
+    count = 0
+    for turn in messages:
+        if turn.tool_calls:
+            calls = []
+            for call in turn.tool_calls:
+                calls.append(call if call.id else replace(call, id=f"call_{count}"))
+                count += 1
+            waiting = [str(call.id) for call in calls]
+            made.append(replace(turn, tool_calls=tuple(calls)))
+        elif turn.role == "tool" and waiting:
+            answered = turn.tool_call_id or waiting[0]
+            waiting = [identity for identity in waiting if identity != answered]
+            made.append(replace(turn, tool_call_id=answered))
+        else:
+            made.append(turn)
+    return made
 
 
 def tool_choice(value: object, tools: object) -> object:

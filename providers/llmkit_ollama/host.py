@@ -43,7 +43,7 @@ def _name_and_port(address: str, port: int) -> tuple[str, int]:
         return address, port  # A bare IPv6 address has no port.
     else:
         name, _, tail = address.partition(":")
-    if tail.isascii() and tail.isdigit() and int(tail) <= 65535:
+    if tail.isascii() and tail.isdigit() and len(tail) <= 5 and int(tail) <= 65535:
         return name, int(tail)
     return name, port
 

@@ -1,141 +1,319 @@
-"""What OpenRouter bounds: ranges, enumerations and lengths, checked before anything is sent.
+"""What OpenRouter takes, as tables: ranges, words and shapes, checked before anything is sent.
 
-Most are in its OpenAPI document; the 3 `models` and the length of names are from answers of the service.
+Most are in its OpenAPI document of August 2026; the 3 `models` and the length of names are from the service's answers.
+Where the document leaves an object open, its unknown keys are left to the service.
 """
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping
+from decimal import Decimal, InvalidOperation
 
 from llmkit.errors import BadRequest
+from llmkit_openrouter.shapes import (
+    Check,
+    anything,
+    either,
+    flag,
+    many,
+    number,
+    one_of,
+    table,
+    tagged,
+    text,
+    whole,
+    wrong,
+)
 
-PREFERENCES = (
-    "order", "only", "ignore", "allow_fallbacks", "require_parameters", "data_collection", "zdr",
-    "enforce_distillable_text", "quantizations", "sort", "preferred_min_throughput", "preferred_max_latency",
-    "max_price",
-)  # fmt: skip
 QUANTIZATIONS = ("int4", "int8", "fp4", "mxfp4", "nvfp4", "fp6", "fp8", "mxfp8", "fp16", "bf16", "fp32", "unknown")
 SORTS = ("price", "throughput", "latency", "exacto")
 PRICES = ("prompt", "completion", "request", "image", "audio")
-TIERS = ("auto", "default", "flex", "priority", "fast", "scale")
-MODALITIES = ("text", "image", "audio")
-VERBOSITIES = ("low", "medium", "high", "xhigh", "max")
 EFFORTS = ("max", "xhigh", "high", "medium", "low", "minimal", "none")
-REASONING = ("effort", "max_tokens", "exclude", "enabled", "summary", "context", "mode")
+TIERS = ("auto", "default", "flex", "priority", "fast", "scale")
+VERBOSITIES = ("low", "medium", "high", "xhigh", "max")
+MODALITIES = ("text", "image", "audio")
+TEXTS = many(text())
 MOST_MODELS = 3
 
 
-def one_of(name: str, value: object, allowed: Collection[str]) -> None:
-    """Raise unless `value` is among `allowed`."""
-    if value not in allowed:
-        near = difflib.get_close_matches(str(value), list(allowed), n=1)
-        raise BadRequest(
-            f"{name} is {value!r}", hint=f"Did you mean {near[0]!r}?" if near else f"One of {', '.join(allowed)}"
+def price(name: str, value: object) -> None:
+    """A price of a filter: USD per million tokens, as a number or decimal text."""
+    try:
+        amount = None if isinstance(value, bool) else Decimal(str(value))
+    except InvalidOperation:
+        amount = None
+    if amount is None or not amount.is_finite() or amount < 0:
+        raise wrong(name, value, f"{name} is USD per million tokens, 0 or more")
+
+
+def _max_price(name: str, value: object) -> None:
+    fields = dict.fromkeys(PRICES, price)
+    table(fields)(name, value)
+    for key, item in value.items() if isinstance(value, Mapping) else ():
+        price(f"{name}.{key}", item)
+
+
+def _category(name: str, value: object) -> None:
+    text(30, 1)(name, value)
+    said = str(value)
+    if said != said.lower() or not said.replace("-", "").isalnum() or not said.isascii():
+        raise wrong(name, value, "Categories are lower case, with dashes")
+
+
+def _percentiles(name: str, value: object) -> None:
+    cutoffs = table(dict.fromkeys(("p50", "p75", "p90", "p99"), number(0)))
+    cutoffs(name, value) if isinstance(value, Mapping) else number(0)(name, value)
+
+
+def _image_value(name: str, value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, (str, int, float, list, tuple)):
+        raise wrong(name, value, f"{name} is text, a number or a list")
+    if isinstance(value, (int, float)):
+        number()(name, value)
+
+
+PROVIDER = table(
+    {
+        "order": TEXTS,
+        "only": TEXTS,
+        "ignore": TEXTS,
+        "allow_fallbacks": flag,
+        "require_parameters": flag,
+        "data_collection": one_of("allow", "deny"),
+        "zdr": flag,
+        "enforce_distillable_text": flag,
+        "quantizations": many(one_of(*QUANTIZATIONS)),
+        "sort": either(
+            one_of(*SORTS),
+            table(
+                {"by": one_of(*SORTS), "partition": one_of("model", "none")},
+                required=("by",),
+            ),
+        ),
+        "preferred_min_throughput": _percentiles,
+        "preferred_max_latency": _percentiles,
+        "max_price": _max_price,
+    }
+)
+_REASONING = table(
+    {
+        "effort": one_of(*EFFORTS),
+        "max_tokens": whole(1),
+        "exclude": flag,
+        "enabled": flag,
+        "summary": one_of("auto", "concise", "detailed"),
+        "context": one_of("auto", "all_turns", "current_turn"),
+        "mode": one_of("standard", "pro"),
+    }
+)
+
+
+def check_reasoning(name: str, value: object) -> None:
+    """OpenRouter's reasoning object; effort and budget exclude each other."""
+    _REASONING(name, value)
+    if isinstance(value, Mapping) and value.get("effort") is not None and value.get("max_tokens") is not None:
+        raise BadRequest(f"{name} has both effort and max_tokens", hint="Pass one of them")
+
+
+_ROUTER = {
+    "allowed_models": many(text(1024), most=1024),
+    "excluded_models": many(text(1024), most=1024),
+    "cost_tier": one_of("low", "medium", "high", "xhigh", "max"),
+    "cost_quality_tradeoff": whole(0, 10),
+    "pin_model": flag,
+}
+_LOCATION = table(
+    {"type": one_of("approximate"), "city": text(), "country": text(), "region": text(), "timezone": text()},
+    required=("type",),
+)
+
+
+def _plugin(fields: Mapping[str, Check]) -> Check:
+    return table({"id": text(), "enabled": flag, **fields}, rest=anything)
+
+
+PLUGIN = tagged(
+    "id",
+    {
+        "auto-router": _plugin(_ROUTER),
+        "auto-beta-router": _plugin(_ROUTER),
+        "moderation": _plugin({}),
+        "web": _plugin(
+            {
+                "engine": one_of("native", "exa", "firecrawl", "parallel", "perplexity"),
+                "mode": one_of(
+                    "instant", "fast", "auto", "deep-lite", "deep", "deep-reasoning", "turbo", "basic", "advanced"
+                ),
+                "max_results": whole(1),
+                "max_uses": whole(1),
+                "search_prompt": text(),
+                "include_domains": TEXTS,
+                "exclude_domains": TEXTS,
+                "user_location": _LOCATION,
+            }
+        ),
+        "web-fetch": _plugin(
+            {
+                "allowed_domains": TEXTS,
+                "blocked_domains": TEXTS,
+                "max_content_tokens": whole(1),
+                "max_uses": whole(1),
+            }
+        ),
+        "file-parser": _plugin(
+            {"pdf": table({"engine": one_of("mistral-ocr", "pdf-text", "native", "cloudflare-ai")}, rest=anything)}
+        ),
+        "response-healing": _plugin({}),
+        "context-compression": _plugin({"engine": one_of("middle-out")}),
+        "pareto-router": _plugin(
+            {
+                "max_price": number(0),
+                "min_coding_score": number(0, 1),
+                "price_source": one_of("prompt", "weighted_avg"),
+            }
+        ),
+        "fusion": _plugin(
+            {
+                "analysis_models": many(text(), least=1, most=8),
+                "max_tool_calls": whole(1, 16),
+                "model": text(),
+                "preset": one_of("general-high", "general-budget", "general-fast"),
+            }
+        ),
+    },
+)
+
+
+def _condition(field: str, check: Check) -> Check:
+    return table({"type": text(), field: check}, required=(field,), rest=anything)
+
+
+OPTIONS: Mapping[str, Check] = {
+    "provider": PROVIDER,
+    "models": many(text(), most=MOST_MODELS),
+    "reasoning": check_reasoning,
+    "plugins": many(PLUGIN),
+    "preset": text(),
+    "session_id": text(256),
+    "cache_control": table({"type": one_of("ephemeral"), "ttl": one_of("5m", "1h")}, required=("type",)),
+    "prompt_cache_key": text(),
+    "prompt_cache_options": table({"mode": one_of("explicit"), "ttl": text()}, required=("mode",), rest=anything),
+    "trace": table(
+        dict.fromkeys(("trace_id", "trace_name", "span_name", "generation_name", "parent_span_id"), text()),
+        rest=anything,
+    ),
+    "image_config": table({}, rest=_image_value),
+    "max_tool_calls": whole(1, 30),
+    "stop_server_tools_when": many(
+        tagged(
+            "type",
+            {
+                "step_count_is": _condition("step_count", whole()),
+                "has_tool_call": _condition("tool_name", text(least=1)),
+                "max_tokens_used": _condition("max_tokens", whole()),
+                "max_cost": _condition("max_cost_in_dollars", number()),
+                "finish_reason_is": _condition("reason", text(least=1)),
+            },
+        ),
+        least=1,
+    ),
+    "web_search_options": table({"search_context_size": one_of("low", "medium", "high")}, rest=anything),
+    "debug": table({"echo_upstream_body": flag}, rest=anything),
+    "categories": many(_category, most=2),
+    "metadata": flag,
+    "cache": flag,
+    "cache_ttl": whole(1, 86_400),
+}
+_SERVER_TOOLS = (
+    "openrouter:advisor", "openrouter:bash", "openrouter:datetime", "openrouter:files", "openrouter:fusion",
+    "openrouter:image_generation", "openrouter:experimental__search_models", "openrouter:subagent",
+    "openrouter:web_fetch", "openrouter:web_search", "web_search", "web_search_preview",
+    "web_search_preview_2025_03_11", "web_search_2025_08_26",
+)  # fmt: skip
+
+
+def _name(name: str, value: object) -> None:
+    text(64, 1)(name, value)
+    if not all(char.isascii() and (char.isalnum() or char in "_-") for char in str(value)):
+        raise wrong(name, value, "A name is letters, digits, _ and -")
+
+
+_TOOL = tagged(
+    "type",
+    {
+        "function": table(
+            {
+                "type": text(),
+                "function": table(
+                    {"name": _name, "description": text(), "parameters": table({}, rest=anything), "strict": flag},
+                    required=("name",),
+                    rest=anything,
+                ),
+            },
+            required=("function",),
+            rest=anything,
+        ),
+        **dict.fromkeys(_SERVER_TOOLS, table({"parameters": table({}, rest=anything)}, rest=anything)),
+    },
+)
+
+
+def _tool_choice(name: str, value: object) -> None:
+    if isinstance(value, str):
+        return  # A word, or a tool's name: the dialect looks at it.
+    table({"type": one_of("function", *_SERVER_TOOLS)}, required=("type",), rest=anything)(name, value)
+    if isinstance(value, Mapping) and value.get("type") == "function":
+        named = table({"name": text(least=1)}, required=("name",), rest=anything)
+        table({"function": named}, required=("function",), rest=anything)(name, value)
+
+
+def _structured(name: str, value: object) -> None:
+    if isinstance(value, Mapping) and value.get("type") == "json_schema":
+        body = table(
+            {"name": _name, "description": text(), "schema": table({}, rest=anything), "strict": flag}, rest=anything
         )
+        table({"json_schema": body}, required=("json_schema",), rest=anything)(name, value)
 
 
-def length(name: str, value: Sequence[object] | Mapping[str, object] | str, most: int, unit: str) -> None:
-    """Raise if `value` is longer than `most`."""
-    if len(value) > most:
-        raise BadRequest(f"{name} has {len(value)} {unit}", hint=f"OpenRouter takes at most {most}")
+def _prediction_part(name: str, value: object) -> None:
+    table({"type": one_of("text"), "text": text()}, required=("type", "text"), rest=anything)(name, value)
+
+
+def _metadata(name: str, value: object) -> None:
+    table({}, rest=text(512))(name, value)
+    if isinstance(value, Mapping):
+        if len(value) > 16:
+            raise BadRequest(f"{name} has {len(value)} pairs", hint="OpenRouter takes at most 16")
+        for key in value:
+            text(64)(f"a key of {name}", key)
+
+
+SETTINGS: Mapping[str, Check] = {
+    "service_tier": one_of(*TIERS),
+    "verbosity": one_of(*VERBOSITIES),
+    "modalities": many(one_of(*MODALITIES)),
+    "metadata": _metadata,
+    "logit_bias": table({}, rest=number(-100, 100)),
+    "tools": many(_TOOL),
+    "tool_choice": _tool_choice,
+    "structured": _structured,
+    "prediction": table(
+        {"type": one_of("content"), "content": either(text(), many(_prediction_part))},
+        required=("type", "content"),
+        rest=anything,
+    ),
+}
 
 
 def check_options(options: Mapping[str, object]) -> None:
-    """Check the fields of `OpenRouterOptions`."""
-    provider = options.get("provider")
-    if isinstance(provider, Mapping):
-        _check_provider(provider)
-    elif provider is not None:
-        raise BadRequest("provider is not a dict", hint='Shape: {"order": ["anthropic"], "allow_fallbacks": False}')
-    if isinstance(models := options.get("models"), str):
-        raise BadRequest("models is text", hint="Pass a list of model names")
-    if models is not None:
-        length("models", list(models), MOST_MODELS, "entries")  # type: ignore[call-overload]
-    reasoning = options.get("reasoning")
-    if isinstance(reasoning, Mapping):
-        check_reasoning(reasoning)
-    if isinstance(session := options.get("session_id"), str):
-        length("session_id", session, 256, "characters")
-    if isinstance(categories := options.get("categories"), Sequence):
-        length("categories", categories, 2, "entries")
-        for category in categories:
-            if str(category) != str(category).lower() or len(str(category)) > 30:
-                raise BadRequest(f"category {category!r} is not lower case or longer than 30 characters")
-    for name, low, high in (("max_tool_calls", 1, 30), ("cache_ttl", 1, 86_400)):
-        number = options.get(name)
-        if isinstance(number, int) and not low <= number <= high:
-            raise BadRequest(f"{name} is {number}", hint=f"{name} goes from {low} to {high}")
-    for plugin in _listed(options.get("plugins")):
-        if not isinstance(plugin, Mapping) or not isinstance(plugin.get("id"), str):
-            raise BadRequest("a plugin has no id", hint='Shape: {"id": "web"}')
-    control = options.get("cache_control")
-    if isinstance(control, Mapping):
-        one_of("cache_control.type", control.get("type"), ("ephemeral",))
-        if "ttl" in control:
-            one_of("cache_control.ttl", control["ttl"], ("5m", "1h"))
-
-
-def _check_provider(provider: Mapping[str, object]) -> None:
-    for key in provider:
-        one_of("a key of provider", key, PREFERENCES)
-    if "data_collection" in provider:
-        one_of("provider.data_collection", provider["data_collection"], ("allow", "deny"))
-    sort = provider.get("sort")
-    if isinstance(sort, Mapping):
-        one_of("provider.sort.by", sort.get("by"), SORTS)
-        if sort.get("partition") is not None:
-            one_of("provider.sort.partition", sort["partition"], ("model", "none"))
-    elif sort is not None:
-        one_of("provider.sort", sort, SORTS)
-    for quantization in _listed(provider.get("quantizations")):
-        one_of("provider.quantizations", quantization, QUANTIZATIONS)
-    prices = provider.get("max_price")
-    if isinstance(prices, Mapping):
-        for key in prices:
-            one_of("a key of provider.max_price", key, PRICES)
-
-
-def check_reasoning(reasoning: Mapping[str, object]) -> None:
-    """Check OpenRouter's reasoning object."""
-    for key in reasoning:
-        one_of("a key of reasoning", key, REASONING)
-    if reasoning.get("effort") is not None:
-        one_of("reasoning.effort", reasoning["effort"], EFFORTS)
-        if reasoning.get("max_tokens") is not None:
-            raise BadRequest("reasoning has both effort and max_tokens", hint="Pass one of them")
-    if reasoning.get("summary") is not None:
-        one_of("reasoning.summary", reasoning["summary"], ("auto", "concise", "detailed"))
-    budget = reasoning.get("max_tokens")
-    if budget is not None and (not isinstance(budget, int) or isinstance(budget, bool) or budget < 1):
-        raise BadRequest(f"reasoning.max_tokens is {budget!r}", hint="It is a whole number of 1 or more")
+    """Check the fields of `OpenRouterOptions`; `None` is not set."""
+    for name, value in options.items():
+        if value is not None:
+            OPTIONS[name](name, value)
 
 
 def check_settings(settings: Mapping[str, object]) -> None:
     """Check the common settings against what OpenRouter takes."""
-    if settings.get("service_tier") is not None:
-        one_of("service_tier", settings["service_tier"], TIERS)
-    if settings.get("verbosity") is not None:
-        one_of("verbosity", settings["verbosity"], VERBOSITIES)
-    for modality in _listed(settings.get("modalities")):
-        one_of("modalities", modality, MODALITIES)
-    metadata = settings.get("metadata")
-    if isinstance(metadata, Mapping):
-        length("metadata", metadata, 16, "pairs")
-        for key, value in metadata.items():
-            if not isinstance(value, str):
-                raise BadRequest(f"metadata[{key!r}] is {type(value).__name__}", hint="Values are text")
-            length(f"metadata key {key!r}", str(key), 64, "characters")
-            length(f"metadata[{key!r}]", value, 512, "characters")
-    bias = settings.get("logit_bias")
-    for token, weight in bias.items() if isinstance(bias, Mapping) else ():
-        if not isinstance(weight, (int, float)) or not -100 <= weight <= 100:
-            raise BadRequest(f"logit_bias[{token!r}] is {weight!r}", hint="It goes from -100 to 100")
-    for tool in _listed(settings.get("tools")):
-        function = tool.get("function") if isinstance(tool, Mapping) else None
-        if isinstance(function, Mapping):
-            length("a tool's name", str(function.get("name") or ""), 64, "characters")
-
-
-def _listed(value: object) -> Sequence[object]:
-    return value if isinstance(value, Sequence) and not isinstance(value, str) else ()
+    for name, value in settings.items():
+        if name in SETTINGS:
+            SETTINGS[name](name, value)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from decimal import Decimal
 from typing import Literal, TypedDict
 
 from llmkit_openrouter.bounds import check_options
@@ -95,7 +96,7 @@ class OpenRouterOptions:
         if self.provider is not None:
             preferences: dict[str, object] = dict(self.provider)
             if isinstance(prices := self.provider.get("max_price"), Mapping):
-                preferences["max_price"] = {key: str(price) for key, price in prices.items()}
+                preferences["max_price"] = {key: format(Decimal(str(price)), "f") for key, price in prices.items()}
             out["provider"] = preferences
         return out
 

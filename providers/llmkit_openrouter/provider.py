@@ -16,6 +16,7 @@ from llmkit.wire.chat import ChatProvider
 from llmkit.wire.chat_reply import reported_cost
 from llmkit_openrouter import bounds, failures
 from llmkit_openrouter.options import OpenRouterOptions
+from llmkit_openrouter.turns import check_turn
 
 
 class OpenRouterProvider(ChatProvider):
@@ -64,6 +65,7 @@ class OpenRouterProvider(ChatProvider):
 
     def message(self, turn: Message, call: Call) -> dict[str, object]:
         """Reasoning blocks go back verbatim; the plain reasoning text only where there are none."""
+        check_turn(turn)
         out = super().message(turn, call)
         if "reasoning_details" in out:
             out.pop("reasoning", None)
@@ -93,7 +95,7 @@ class OpenRouterProvider(ChatProvider):
         if value is not None:
             asked = self.reasoning(value)["reasoning"]
             if isinstance(asked, Mapping):
-                bounds.check_reasoning(asked)
+                bounds.check_reasoning("reasoning", asked)
             own = call.options.reasoning if isinstance(call.options, OpenRouterOptions) else None
             if own is not None and dict(own) != asked:
                 raise BadRequest("reasoning= and OpenRouterOptions(reasoning=...) differ", hint="Set one of them")

@@ -113,6 +113,20 @@ class Screen:
         """Press keys."""
         os.write(self._master, text.encode())
 
+    def stop(self, pattern: str) -> str:
+        """Press Ctrl-C, and again each second until the pattern is seen.
+
+        A single one may be lost: Python's readline does not notice a signal that comes just before it waits for keys.
+        """
+        end = time.monotonic() + PATIENCE
+        while re.search(pattern, self._new()) is None:
+            assert time.monotonic() < end, f"did not see {pattern!r} in {self._new()!r}"
+            self.type("\x03")
+            again = time.monotonic() + 1
+            while time.monotonic() < again and re.search(pattern, self._new()) is None:
+                self._read(again)
+        return self.see(pattern)
+
     def pause(self) -> None:
         """Let the command run a moment, and read what it writes."""
         self._read(time.monotonic() + 0.01)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from typing import Any
 
 import pytest
@@ -39,6 +40,15 @@ def test_the_demo(shell: Any, more: dict[str, str | None]) -> None:
     assert "\x1b" not in done.out
     assert max(map(len, lines)) <= 80
     assert shell.sim.requests == []
+
+
+def test_a_reader_that_leaves(shell: Any) -> None:
+    """When the reader closes the pipe (`| head`), the demo ends with 0 and says nothing."""
+    with shell.start("demo", stdin=subprocess.DEVNULL) as process:
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait(60) == 0
 
 
 def test_real_with_all_three(shell: Any) -> None:

@@ -49,8 +49,7 @@ def test_ctrl_c_in_an_answer(shell: Any, terminal: Start) -> None:
     screen.type("count\r")
     shell.sim.release(2)
     screen.see("one two ")
-    screen.type(CTRL_C)
-    screen.see(r"\r\nstopped · openrouter:a/b · tokens and cost unknown\r\n> ")
+    screen.stop(r"\r\nstopped · openrouter:a/b · tokens and cost unknown\r\n> ")
     assert shell.sim.wait_idle(10)
     screen.type("go on\r")
     screen.see(r"You said: go on\r\n.*\r\n> ")
@@ -58,6 +57,21 @@ def test_ctrl_c_in_an_answer(shell: Any, terminal: Start) -> None:
     screen.type(CTRL_D)
     screen.see(r"session: 1 answer · .* · at least \$[\d.]+, 1 of unknown cost\r\n")
     assert screen.end() == 0
+
+
+def test_ctrl_c_twice(shell: Any, terminal: Start) -> None:
+    """Pressing Ctrl-C twice in an answer does not end the session either."""
+    screen = terminal(*WORDS)
+    screen.see(r"> ")
+    shell.sim.script(Reply(chunks=["one ", "two ", "three"], gated=True))
+    screen.type("count\r")
+    shell.sim.release(2)
+    screen.see("one two ")
+    screen.type(CTRL_C)
+    screen.stop(r"> ")
+    screen.type("go on\r")
+    screen.see(r"You said: go on\r\n")
+    assert turns(shell.sim) == [("user", "count"), ("assistant", "one two "), ("user", "go on")]
 
 
 def test_ctrl_c_before_an_answer(shell: Any, terminal: Start) -> None:
@@ -68,8 +82,7 @@ def test_ctrl_c_before_an_answer(shell: Any, terminal: Start) -> None:
     screen.type("slow one\r")
     while not shell.sim.requests:
         screen.pause()
-    screen.type(CTRL_C)
-    screen.see(r"stopped · .*\r\n> ")
+    screen.stop(r"stopped · .*\r\n> ")
     screen.type("next\r")
     screen.see(r"You said: next\r\n.*\r\n> ")
     assert turns(shell.sim) == [("user", "next")]
@@ -81,8 +94,7 @@ def test_ctrl_c_at_the_prompt(shell: Any, terminal: Start) -> None:
     screen.see(r"> ")
     screen.type("half a li")
     screen.see("half a li")
-    screen.type(CTRL_C)
-    screen.see(r"\r\n> ")
+    screen.stop(r"\r\n> ")
     screen.type("whole\r")
     screen.see(r"You said: whole\r\n.*\r\n> ")
     assert turns(shell.sim) == [("user", "whole")]
@@ -127,8 +139,7 @@ def test_text_of_several_lines(shell: Any, terminal: Start) -> None:
     screen.see(r"\. ")
     screen.type("dropped\r")
     screen.see(r"\r\n\. ")
-    screen.type(CTRL_C)
-    screen.see(r"\r\n> ")
+    screen.stop(r"\r\n> ")
     screen.type('"""one\r')
     screen.see(r"\. ")
     screen.type('two"""\r')

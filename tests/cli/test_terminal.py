@@ -75,26 +75,27 @@ def test_a_pipe_keeps_text(text: str) -> None:
     assert kept.sub("", written) == kept.sub("", text)
 
 
-@CASES
-def test_an_answer_on_a_real_terminal(shell: Any, terminal: Any, text: str, seen: str) -> None:
+def test_an_answer_on_a_real_terminal(shell: Any, terminal: Any) -> None:
     """What reaches the terminal from a model's answer, and from its name, is the visible form."""
-    shell.sim.script(Reply(chunks=list(text), model=f"evil{text}"))
+    text = "".join(f"{payload}\n" for payload, _ in PAYLOADS.values())
+    name = "".join(payload.replace("\r\n", "").replace("\n", "") for payload, _ in PAYLOADS.values())
+    shell.sim.script(Reply(chunks=list(text), model=name))
     screen = terminal("chat", "hi", "-p", "openrouter", "-m", "a/b")
     assert screen.end() == 0
     shown = screen.seen.decode().replace("\r\n", "\n")
-    assert shown.startswith(seen)
-    assert f"evil{seen}" in shown
+    assert shown.startswith("".join(f"{seen}\n" for _, seen in PAYLOADS.values()))
+    assert neutral(name) in shown
     assert not FORBIDDEN.search(shown)
 
 
-@pytest.mark.parametrize("text", ["\x1b]52;c;cm0gLXJm\x07", "\x9b31m", "\x1b[2J"])
-def test_an_error_text_is_neutral_too(shell: Any, text: str) -> None:
-    """What a service says in an error is not obeyed either, in a pipe or on a terminal."""
-    shell.sim.script(Reply(status=400, error=f"bad {text} thing"))
+def test_an_error_text_is_neutral_too(shell: Any) -> None:
+    """What a service says in an error is not obeyed either."""
+    shell.sim.script(Reply(status=400, error="bad \x1b]52;c;cm0gLXJm\x07 \x9b31m \x1b[2J thing"))
     done = shell.run("chat", "hi", "-p", "openrouter", "-m", "a/b")
     assert done.code == 1
     assert not FORBIDDEN.search(done.err)
     assert "bad" in done.err
+    assert "thing" in done.err
 
 
 def test_reasoning_is_neutral_too(shell: Any, terminal: Any) -> None:

@@ -42,9 +42,10 @@ ENVIRON: Final = {
 KEY: Final = "sk-env-0123456789abcdef"
 
 
-def filled(url: str) -> str:
-    """An address with its variables."""
-    return VARIABLE.sub(lambda match: ENVIRON[match[1]], url)
+def address(row: dict[str, Any]) -> str:
+    """The address of a row, with what its variables stand for; one row of the list names the operation too."""
+    url = VARIABLE.sub(lambda match: ENVIRON[match[1]], row["base_url"])
+    return url.rstrip("/").removesuffix("/chat/completions")
 
 
 def keys_of(row: dict[str, Any]) -> list[str]:
@@ -79,8 +80,7 @@ def test_a_service_is_created_by_its_name(name: str, row: dict[str, Any], monkey
         monkeypatch.setenv(variable, value)
     with create_language(name, "some/model:tag", api_key=KEY) as model:
         assert (model.provider, model.model, model.target) == (name, "some/model:tag", f"{name}:some/model:tag")
-        expected = filled(row["base_url"]).rstrip("/")
-        assert model._base_url == expected.removesuffix("/v1") if name == "ollama" else expected
+        assert model._base_url == (address(row).removesuffix("/v1") if name == "ollama" else address(row))
     with create_language(f"{name}:some/model:tag", api_key=KEY) as model:
         assert model.target == f"{name}:some/model:tag"
 
@@ -92,7 +92,7 @@ def test_the_key_of_the_environment_goes_to_the_service(name: str, row: dict[str
     for variable in keys_of(row):
         environ = {**ENVIRON, variable: KEY}
         made = resolve_endpoint(provider, {}, environ)
-        assert made.base_url == filled(row["base_url"]).rstrip("/")
+        assert made.base_url == address(row)
         assert isinstance(made.api_key, Secret)
         assert made.api_key.reveal() == KEY
         for url in ("https://evil.example/v1", "http://127.0.0.1:9/v1"):
@@ -137,7 +137,6 @@ def test_a_missing_part_of_the_address_names_its_variable(name: str, row: dict[s
     [
         ("cloudflare-workers-ai", "CLOUDFLARE_ACCOUNT_ID", "x/../../../evil"),
         ("databricks", "DATABRICKS_HOST", "user:pw@evil.example"),
-        ("databricks", "DATABRICKS_HOST", "https://dbc.example"),
         ("snowflake-cortex", "SNOWFLAKE_ACCOUNT", "evil.example/?x="),
         ("snowflake-cortex", "SNOWFLAKE_ACCOUNT", "evil.example#"),
         ("neon", "NEON_AI_GATEWAY_BASE_URL", "ftp://evil.example"),
@@ -149,6 +148,12 @@ def test_a_part_of_an_address_cannot_change_the_rest(name: str, variable: str, v
     keys = dict.fromkeys(get_provider(name).key_env, KEY)
     with pytest.raises(ConfigError):
         resolve_endpoint(get_provider(name), {}, {variable: value, **keys})
+
+
+def test_a_host_may_be_written_with_its_scheme() -> None:
+    """Databricks' own tools write `DATABRICKS_HOST` with https:// before it; it is the same host."""
+    made = resolve_endpoint(get_provider("databricks"), {"api_key": KEY}, {"DATABRICKS_HOST": "https://dbc-1.example/"})
+    assert made.base_url == "https://dbc-1.example/ai-gateway/mlflow/v1"
 
 
 @pytest.mark.parametrize(("name", "row"), rows())
@@ -176,18 +181,24 @@ def test_a_row_holds_attributes_of_the_dialect_only() -> None:
         for attribute, value in row.items():
             assert hasattr(ChatProvider, attribute), (name, attribute)
             assert isinstance(value, (str, bool, list)), (name, attribute)
-        assert row["default_base_url"].startswith(("https://", "http://127.0.0.1", "${"))
+        assert row["default_base_url"].startswith(("https://", "http://127.0.0.1", "http://localhost", "${"))
         assert all(re.fullmatch(r"\w+", variable) for variable in row["key_env"])
 
 
 def test_no_two_services_share_a_key_by_mistake() -> None:
     """A variable of one service is not that of another vendor: its key would go to two vendors."""
+    same_vendor = {
+        "GITHUB_TOKEN": {"githubcopilot.com", "github.ai"},
+        "MOONSHOT_API_KEY": {"moonshot.cn", "moonshot.ai"},
+        "STEPFUN_API_KEY": {"stepfun.ai", "stepfun.com"},
+        "ZHIPU_API_KEY": {"bigmodel.cn", "z.ai"},
+    }
     vendors: dict[str, set[str]] = {}
     for row in (ROWS or pytest.skip(ABSENT)).values():
         for variable in keys_of(row):
-            host = filled(row["base_url"]).split("/")[2]
+            host = address(row).split("/")[2]
             vendors.setdefault(variable, set()).add(".".join(host.split(":")[0].split(".")[-2:]))
-    assert {variable: hosts for variable, hosts in vendors.items() if len(hosts) > 1} == {}
+    assert {variable: hosts for variable, hosts in vendors.items() if len(hosts) > 1} == same_vendor
 
 
 def test_the_table_is_what_the_script_makes(tmp_path: Path) -> None:
