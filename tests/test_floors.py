@@ -24,6 +24,7 @@ FLOORS = {
     "llmkit.usage": 0,
     "llmkit.exchange": 1,
     "llmkit.provider": 1,
+    "llmkit.shapes": 1,
     "llmkit.wire": 1,
     "llmkit.chain": 2,
     "llmkit.checks": 2,

@@ -18,7 +18,6 @@ from llmkit import (
     FilePart,
     FunctionCall,
     ImagePart,
-    LLMError,
     Message,
     OtherPart,
     TextPart,
@@ -48,7 +47,6 @@ USER: Final = {"role": "user", "content": "hi"}
         USER,
         [USER],
         (USER,),
-        iter([USER]),
         Message("user", "hi"),
         [Message("user", "hi")],
         [Message("user", (TextPart("hi"),))],
@@ -58,13 +56,12 @@ USER: Final = {"role": "user", "content": "hi"}
         [{"role": "user", "content": (TextPart("hi"),)}],
     ],
     ids=[
-        "text", "dict", "list", "tuple", "iterator", "Message", "list of Message", "parts", "list of parts", "dict of texts", "dict of dicts", "dict of parts",
+        "text", "dict", "list", "tuple", "Message", "list of Message", "parts", "list of parts", "dict of texts", "dict of dicts", "dict of parts",
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("provider", PROVIDERS, ids=lambda provider: provider.name)
 def test_one_user_turn_in_each_form(given: Any, provider: Any) -> None:
     """Text, dicts, Messages and parts, alone or in a sequence, are the same turn to every provider."""
-    given = [USER] if hasattr(given, "__next__") else given
     turns = to_messages(given)
     assert [(turn.role, turn.text) for turn in turns] == [("user", "hi")]
     (sent,) = json.loads(provider.build(Call("m", turns)).body)["messages"]
@@ -412,5 +409,3 @@ def test_messages_cannot_be_changed() -> None:
     message = Message("user", "x")
     with pytest.raises(AttributeError):
         message.content = "y"  # type: ignore[misc]
-    assert isinstance(Message("user", "x"), Message)
-    assert issubclass(BadRequest, LLMError)

@@ -119,8 +119,8 @@ def test_a_response_is_json() -> None:
     assert value["choices"][0]["message"]["tool_calls"][0]["function"] == {"name": "f", "arguments": '{"x": 1}'}
     assert value["usage"]["prompt_tokens"] == 10
     assert value["cost"] == {
-        "amount": "0.0000123456789", "basis": "reported", "reported": "0.0000023456789", "upstream": "0.00001000"
-    } | {"upstream": str(FULL.cost.upstream)}  # fmt: skip
+        "amount": "0.0000123456789", "basis": "reported", "reported": "0.0000023456789", "upstream": "0.00001"
+    }  # fmt: skip
 
 
 def stored(response: Response) -> Response:

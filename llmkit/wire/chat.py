@@ -86,7 +86,7 @@ class ChatProvider(BaseProvider):
         """The JSON body. `extra_body` goes over it last."""
         body: dict[str, object] = {
             "model": call.model,
-            "messages": self.messages(call),
+            "messages": request.each_turn(request.with_call_ids(call.messages), lambda turn: self.message(turn, call)),
         }
         for name, value in call.settings.items():
             body.update(self.setting(name, value, call))
@@ -97,18 +97,6 @@ class ChatProvider(BaseProvider):
         body.update(self.option_fields(call))
         body.update(call.extra_body)
         return body
-
-    def messages(self, call: Call) -> list[dict[str, object]]:
-        """The conversation as the service takes it; an error says which turn."""
-        made: list[dict[str, object]] = []
-        for index, turn in enumerate(request.with_call_ids(call.messages)):
-            try:
-                made.append(self.message(turn, call))
-            except (BadRequest, Unsupported) as error:
-                error.message = f"messages[{index}]: {error.message}"
-                error.args = (error.message,)
-                raise
-        return made
 
     def message(self, turn: Message, call: Call) -> dict[str, object]:
         """One turn as the service takes it."""

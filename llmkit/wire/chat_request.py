@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import cast
 
@@ -43,6 +43,19 @@ def message_dict(message: Message, *, takes_back: Collection[str], parts: Collec
         if message.content is None and not message.tool_calls:
             out["content"] = ""
     return out
+
+
+def each_turn(messages: Sequence[Message], make: Callable[[Message], dict[str, object]]) -> list[dict[str, object]]:
+    """Every turn by `make`; an error says which turn it is about."""
+    made: list[dict[str, object]] = []
+    for index, turn in enumerate(messages):
+        try:
+            made.append(make(turn))
+        except (BadRequest, Unsupported) as error:
+            error.message = f"messages[{index}]: {error.message}"
+            error.args = (error.message,)
+            raise
+    return made
 
 
 def with_call_ids(messages: Sequence[Message]) -> Sequence[Message]:

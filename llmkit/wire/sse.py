@@ -45,6 +45,8 @@ class SSEDecoder:
         Raises:
             ResponseTooLarge: an event longer than `EVENT_LIMIT`.
         """
+        if not data:
+            return []
         if self._after_cr or b"\r" in data:
             data = self._line_feeds(data)
         buffer = self._buffer

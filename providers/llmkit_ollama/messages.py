@@ -2,9 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 from llmkit.errors import BadRequest, Unsupported
 from llmkit.messages import Message
 from llmkit.parts import AudioPart, FilePart, ImagePart, Part, TextPart, data_url
+
+
+def with_tool_names(messages: Sequence[Message]) -> Sequence[Message]:
+    """The conversation with the tool's name in each tool turn, which most model templates need.
+
+    Others name only the id of the call; the assistant turn before it has id and name.
+    """
+    names: dict[str | None, str] = {}
+    made: list[Message] = []
+    for turn in messages:
+        names.update({call.id: call.name for call in turn.tool_calls})
+        known = names.get(turn.tool_call_id) if turn.role == "tool" and not turn.name else None
+        made.append(replace(turn, name=known) if known else turn)
+    return made
 
 
 def message_dict(message: Message) -> dict[str, object]:
@@ -19,7 +36,7 @@ def message_dict(message: Message) -> dict[str, object]:
         "content": message.text,
     }
     if not isinstance(message.content, str):
-        media = [data for part in message.content or () if (data := _media(part)) is not None]
+        media = _all_media(message.content or ())
         if media:
             out["images"] = media
     if message.role == "assistant" and message.reasoning:
@@ -41,6 +58,20 @@ def _tool_call(message: Message, index: int) -> dict[str, object]:
         raise BadRequest(f"tool call {call.name!r} cannot go back to Ollama: {call.problem}")
     made: dict[str, object] = {"function": {"index": index, "name": call.name, "arguments": arguments}}
     return made if call.id is None else {"id": call.id, **made}
+
+
+def _all_media(parts: Sequence[Part]) -> list[str]:
+    media: list[str] = []
+    for index, part in enumerate(parts):
+        try:
+            data = _media(part)
+        except (BadRequest, Unsupported) as error:
+            error.message = f"content[{index}]: {error.message}"
+            error.args = (error.message,)
+            raise
+        if data is not None:
+            media.append(data)
+    return media
 
 
 def _media(part: Part) -> str | None:

@@ -3,13 +3,48 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from llmkit.errors import BadRequest
+from llmkit.shapes import Check, flag, number, one_of, whole, wrong
 
-_DURATION = re.compile(r"-?(?:\d+(?:\.\d+)?(?:ns|us|µs|ms|s|m|h))+\Z")
+_DURATION = re.compile(r"-?(?:[0-9]+(?:\.[0-9]+)?(?:ns|us|µs|ms|s|m|h))+\Z")
 THINK = ("low", "medium", "high", "max")
+
+
+def _keep_alive(name: str, value: object) -> None:
+    if isinstance(value, str):
+        if not _DURATION.match(value):
+            raise wrong(name, value, 'Pass seconds as a number, or text such as "10m"')
+    else:
+        number()(name, value)
+
+
+def _think(name: str, value: object) -> None:
+    if not isinstance(value, bool):
+        one_of(*THINK)(name, value)
+
+
+_KINDS: Mapping[str, Check] = {
+    "num_ctx": whole(1),
+    "keep_alive": _keep_alive,
+    "think": _think,
+    "truncate": flag,
+    "shift": flag,
+    "num_keep": whole(-1),
+    "repeat_last_n": whole(-1),
+    "repeat_penalty": number(),
+    "typical_p": number(),
+    "mirostat": whole(0, 2),
+    "mirostat_eta": number(),
+    "mirostat_tau": number(),
+    "num_batch": whole(1),
+    "num_gpu": whole(-1),
+    "main_gpu": whole(0),
+    "num_thread": whole(0),
+    "use_mmap": flag,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,14 +89,9 @@ class OllamaOptions:
         Raises:
             BadRequest: a value out of its bounds.
         """
-        if self.num_ctx is not None and (isinstance(self.num_ctx, bool) or self.num_ctx < 1):
-            raise BadRequest(f"num_ctx is {self.num_ctx}", hint="It is a number of tokens, 1 or more")
-        if isinstance(self.keep_alive, str) and not _DURATION.match(self.keep_alive):
-            raise BadRequest(
-                f"keep_alive is {self.keep_alive!r}", hint='Pass seconds as a number, or text such as "10m"'
-            )
-        if isinstance(self.think, str) and self.think not in THINK:
-            raise BadRequest(f"think is {self.think!r}", hint=f"True, False or one of {', '.join(THINK)}")
+        for name, check in _KINDS.items():
+            if (value := getattr(self, name)) is not None:
+                check(name, value)
 
     def top_level(self) -> dict[str, object]:
         """The fields of the request body itself."""

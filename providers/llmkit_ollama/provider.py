@@ -14,11 +14,11 @@ from llmkit.secret import Secret
 from llmkit.settings import Settings
 from llmkit.wire import chat_errors as errors
 from llmkit.wire.chat_reply import delivered
-from llmkit.wire.chat_request import json_schema_of, response_format
+from llmkit.wire.chat_request import each_turn, json_schema_of, response_format
 from llmkit.wire.jsonbytes import decode_cut, decode_object, encode
 from llmkit_ollama.answers import JSON, assemble, error_of
 from llmkit_ollama.host import is_cloud, parse_host
-from llmkit_ollama.messages import message_dict
+from llmkit_ollama.messages import message_dict, with_tool_names
 from llmkit_ollama.options import THINK, OllamaOptions
 from llmkit_ollama.schemas import inline
 from llmkit_ollama.stream import OllamaDecoder
@@ -68,7 +68,7 @@ class OllamaProvider(BaseProvider):
         settings = call.settings
         body: dict[str, object] = {
             "model": call.model,
-            "messages": [message_dict(turn) for turn in call.messages],
+            "messages": each_turn(with_tool_names(call.messages), message_dict),
             "stream": call.stream,
         }
         options: dict[str, object] = {_OPTIONS[name]: value for name, value in settings.items() if name in _OPTIONS}
@@ -110,6 +110,10 @@ class OllamaProvider(BaseProvider):
         asked = self._think(call.settings.get("reasoning"))
         if own is not None and asked is not None and own != asked:
             raise BadRequest("reasoning= and OllamaOptions(think=...) differ", hint="Set one of them")
+        penalty = call.settings.get("repetition_penalty")
+        own_penalty = call.options.repeat_penalty if isinstance(call.options, OllamaOptions) else None
+        if penalty is not None and own_penalty is not None and penalty != own_penalty:
+            raise BadRequest("repetition_penalty= and OllamaOptions(repeat_penalty=...) differ", hint="Set one of them")
         if call.settings.get("top_logprobs") is not None and not call.settings.get("logprobs"):
             raise BadRequest("top_logprobs is set without logprobs", hint="Set logprobs=True too")
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 
 from llmkit.errors import BadRequest
-from llmkit_openrouter.shapes import (
+from llmkit.shapes import (
     Check,
     anything,
     either,
@@ -70,6 +70,12 @@ def _image_value(name: str, value: object) -> None:
         raise wrong(name, value, f"{name} is text, a number or a list")
     if isinstance(value, (int, float)):
         number()(name, value)
+
+
+def _image_config(name: str, value: object) -> None:
+    table({}, rest=anything)(name, value)
+    for key, item in value.items() if isinstance(value, Mapping) else ():
+        _image_value(f"{name}.{key}", item)
 
 
 PROVIDER = table(
@@ -202,7 +208,7 @@ OPTIONS: Mapping[str, Check] = {
         dict.fromkeys(("trace_id", "trace_name", "span_name", "generation_name", "parent_span_id"), text()),
         rest=anything,
     ),
-    "image_config": table({}, rest=_image_value),
+    "image_config": _image_config,
     "max_tool_calls": whole(1, 30),
     "stop_server_tools_when": many(
         tagged(
@@ -293,7 +299,6 @@ SETTINGS: Mapping[str, Check] = {
     "verbosity": one_of(*VERBOSITIES),
     "modalities": many(one_of(*MODALITIES)),
     "metadata": _metadata,
-    "logit_bias": table({}, rest=number(-100, 100)),
     "tools": many(_TOOL),
     "tool_choice": _tool_choice,
     "structured": _structured,

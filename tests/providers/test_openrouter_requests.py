@@ -470,7 +470,7 @@ PARTS: Final = st.one_of(PART, TEXT, st.just({"type": "video_url"}), st.just({"t
                 ),
                 "reasoning": TEXT,
                 "refusal": TEXT,
-                "reasoning_details": st.lists(DETAIL | st.just({"type": "reasoning.new"}) | st.just({}), max_size=2),
+                "reasoning_details": st.lists(DETAIL | st.just({}), max_size=2),
                 "images": st.lists(st.just({}) | st.just({"image_url": {"url": "x"}}), max_size=1),
                 "audio": st.just({"id": "x"}) | st.just({}),
             },

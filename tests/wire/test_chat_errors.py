@@ -8,7 +8,7 @@ import pickle
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from llmkit import errors
@@ -346,6 +346,8 @@ HEADERS: Final = st.dictionaries(
 
 @pytest.mark.parametrize("provider", PROVIDERS, ids=lambda provider: provider.name)
 @settings(max_examples=EXAMPLES, deadline=None)
+@example(status=400, body=b'{"error": " "}', headers={})
+@example(status=400, body=b'{"error": {"message": "\x00"}}', headers={})
 @given(
     status=st.integers(300, 599),
     body=st.one_of(st.fixed_dictionaries({"error": JUNK}), JUNK).map(json.dumps).map(str.encode)

@@ -25,7 +25,7 @@ def text(most: int | None = None, least: int = 0) -> Check:
         if not isinstance(value, str):
             raise wrong(name, value, f"{name} is text")
         if len(value) < least or (most is not None and len(value) > most):
-            raise BadRequest(f"{name} has {len(value)} characters", hint=f"OpenRouter takes {least} to {most}")
+            raise BadRequest(f"{name} has {len(value)} characters", hint=f"{name} has {least} to {most}")
 
     return check
 
@@ -85,7 +85,7 @@ def many(check: Check, *, least: int = 0, most: int | None = None) -> Check:
             raise wrong(name, value, f"{name} is a list")
         if len(value) < least or (most is not None and len(value) > most):
             bound = f"at most {most}" if len(value) > least else f"at least {least}"
-            raise BadRequest(f"{name} has {len(value)} entries", hint=f"OpenRouter takes {bound}")
+            raise BadRequest(f"{name} has {len(value)} entries", hint=f"{name} has {bound}")
         for index, item in enumerate(value):
             check(f"{name}[{index}]", item)
 
