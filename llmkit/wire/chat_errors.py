@@ -154,7 +154,7 @@ def make(
     text = error.get("message")
     code = error.get("code") if not isinstance(error.get("code"), int) else None
     return cls(
-        scrub(str(text)) if text else "the service reports an error without a text",
+        (scrub(str(text)) if text else "") or "the service reports an error without a text",
         hint=hint,
         status=status,
         code=str(code or error.get("type") or "") or None,
