@@ -187,7 +187,8 @@ def milliseconds() -> dict[str, float]:
         in_child("import llmkit")
         imports.append((time.perf_counter() - start) * 1000)
         made = in_child(
-            "import time; from llmkit import create_language as c; t=time.perf_counter(); c('openrouter','m',api_key='k');"
+            "import time; from llmkit import create_language as c; t=time.perf_counter();"
+            "c('openrouter','m',api_key='k');"
             "u=time.perf_counter(); [c('openrouter','m',api_key='k') for _ in range(50)]; v=time.perf_counter();"
             "print((u-t)*1000, (v-u)*20)"
         )
@@ -206,7 +207,10 @@ def measure(url: str, *, with_peers: bool) -> dict[str, dict[str, float]]:
     figures = {"sync call": turns({**sync_calls(url), **(peers(url) if with_peers else {})}, 150)}
     chunk = turns(streams(url), 4)
     figures["streamed chunk"] = {name: value / (CHUNKS + 1) for name, value in chunk.items()}
-    run = "import asyncio, json, overhead; print(json.dumps(asyncio.run(overhead._async_calls({!r}, with_sdk_aiohttp={}))))"
+    run = (
+        "import asyncio, json, overhead;"
+        "print(json.dumps(asyncio.run(overhead._async_calls({!r}, with_sdk_aiohttp={}))))"
+    )
     figures["async call, same backend"] = json.loads(in_child(run.format(url, False), hide_aiohttp=True))
     if HAS_AIOHTTP:
         figures["async call, aiohttp"] = json.loads(in_child(run.format(url, True)))

@@ -42,6 +42,11 @@ POLICIES: Final = st.builds(
 )
 
 
+def most(policy: RetryPolicy, targets: int) -> int:
+    """Most requests of a call: the policy's number; where it has none 5, or one for each target of a longer chain."""
+    return policy.total_attempts or (policy.attempts if targets == 1 else max(5, targets))
+
+
 @dataclass
 class Sent:
     """One request of a simulated call."""
@@ -96,7 +101,7 @@ def test_never_more_requests_than_the_policy_says(
 ) -> None:
     """A call sends at most `total_attempts` requests, and to one target at most its own number."""
     told = play(targets, policy, failures, seed)
-    assert len(told.sent) <= policy.total_attempts
+    assert len(told.sent) <= most(policy, targets)
     each = policy.attempts if targets == 1 else policy.chain_attempts
     for index in range(targets):
         assert sum(sent.target == index for sent in told.sent) <= each
@@ -300,6 +305,11 @@ class ChainMachine(RuleBasedStateMachine):
         if self.step is not None and 0 in self.counts and error.fallback:
             assert self.step == (self.counts.index(0), 0.0)
 
+    @precondition(lambda self: self.step is None)
+    @rule()
+    def over(self) -> None:
+        assert sum(self.counts) >= 1
+
     @invariant()
     def bounded(self) -> None:
         if not hasattr(self, "counts"):
@@ -307,7 +317,7 @@ class ChainMachine(RuleBasedStateMachine):
         if self.policy is None:
             assert max(self.counts) <= 1
         else:
-            assert sum(self.counts) <= self.policy.total_attempts
+            assert sum(self.counts) <= most(self.policy, len(self.counts))
         if self.step is not None:
             assert 0 <= self.step[0] < self.number
             assert 0 <= self.step[1] < 400

@@ -113,7 +113,7 @@ OURS = [(name, path) for name, path in modules()]
 @pytest.mark.parametrize(("name", "path"), OURS, ids=[name for name, _ in OURS])
 def test_imports_point_down(name: str, path: Path) -> None:
     """A module imports only from its own floor and below; a provider only from floors 0 and 1, never another provider."""
-    provider = name.split(".")[0] if name.startswith("llmkit_") else None
+    provider = name.split(".", maxsplit=1)[0] if name.startswith("llmkit_") else None
     own = ALLOWED_TO_PROVIDERS if provider else floor(name)
     for target, line, _ in imports(path):
         top = target.split(".")[0]

@@ -51,17 +51,13 @@ def openrouter_endpoints(name: str) -> Object | None:
         "supports_implicit_caching": False,
     }
     row = _row(model)
-    kept: dict[str, JSON] = {
-        key: row[key] for key in ("id", "name", "created", "description", "architecture")
-    }
+    kept: dict[str, JSON] = {key: row[key] for key in ("id", "name", "created", "description", "architecture")}
     return {"data": {**kept, "endpoints": [endpoint]}}
 
 
 def openrouter_key(charges: Sequence[Charge]) -> Object:
     """`GET /key`: no limit, and the sum of the bill as usage."""
-    spent = sum(
-        (charge.cost or Decimal(0) for charge in charges if charge.dialect == "openrouter"), Decimal(0)
-    )
+    spent = sum((charge.cost or Decimal(0) for charge in charges if charge.dialect == "openrouter"), Decimal(0))
     return {
         "data": {
             "label": "sk-or-v1-sim...",
@@ -119,9 +115,7 @@ def openrouter_generation(charges: Sequence[Charge], number: str) -> Object | No
 def openai_models() -> Object:
     """`GET /models` of OpenAI."""
     names = [name for plain, (dated, _) in OPENAI_MODELS.items() for name in (plain, dated)]
-    rows: list[JSON] = [
-        {"id": name, "object": "model", "created": CREATED, "owned_by": "system"} for name in names
-    ]
+    rows: list[JSON] = [{"id": name, "object": "model", "created": CREATED, "owned_by": "system"} for name in names]
     return {"object": "list", "data": rows}
 
 

@@ -96,8 +96,7 @@ def read_completions(dialect: DialectName, body: JSON) -> ChatRequest:
         logprobs=data.get("logprobs") is True,
         top_logprobs=as_int(data.get("top_logprobs"), 0),
         thinks=wanted and not off,
-        shows_thinking=as_object(reasoning).get("exclude") is not True
-        and data.get("include_reasoning") is not False,
+        shows_thinking=as_object(reasoning).get("exclude") is not True and data.get("include_reasoning") is not False,
         include_usage=as_object(data.get("stream_options")).get("include_usage") is True,
     )
 

@@ -74,10 +74,7 @@ def stated_usage(reply: Reply, counted: Object) -> Object | None:
 def top_logprobs(token: str, count: int) -> list[JSON]:
     """The `count` likeliest tokens: `token` itself, then made-up ones, each less likely."""
     names = [token, *(f"other{place}" for place in range(1, count))][:count]
-    return [
-        {"token": name, "logprob": -0.25 - place, "bytes": list(name.encode())}
-        for place, name in enumerate(names)
-    ]
+    return [{"token": name, "logprob": -0.25 - place, "bytes": list(name.encode())} for place, name in enumerate(names)]
 
 
 def logprob(token: str, count: int) -> dict[str, JSON]:

@@ -93,9 +93,7 @@ class OpenAI:
         return completions.event(self.error(500, answer.reply.error))
 
     def closing(self, answer: Answer) -> list[bytes]:
-        events = [
-            _chunk(answer, index, {}, choice.finish, None) for index, choice in enumerate(answer.choices)
-        ]
+        events = [_chunk(answer, index, {}, choice.finish, None) for index, choice in enumerate(answer.choices)]
         usage = stated_usage(answer.reply, _usage(answer))
         if answer.request.include_usage and usage is not None:
             events.append(completions.event({**_head(answer), "choices": [], "usage": usage}))

@@ -110,9 +110,7 @@ class OpenRouter:
         usage = stated_usage(reply, _usage(answer, answer.completion_tokens))
         if usage is None:
             return events
-        silent: list[Object] = [
-            {**end, "finish_reason": None, "native_finish_reason": None} for end in ends[:1]
-        ]
+        silent: list[Object] = [{**end, "finish_reason": None, "native_finish_reason": None} for end in ends[:1]]
         choices = {"repeat": ends[:1], "empty-choices": [], "null-finish": silent}[reply.usage_form]
         tail: dict[str, JSON] = {"service_tier": "default", "choices": choices, "usage": usage}
         return [*events, completions.event({**_head(answer), **tail})]
@@ -143,9 +141,7 @@ def _choice(answer: Answer, index: int, choice: Choice) -> dict[str, JSON]:
     shown = choice.reasoning if choice.reasoning and answer.request.shows_thinking else None
     message["reasoning"] = shown
     if choice.calls:  # only OpenRouter numbers the calls of a plain answer
-        message["tool_calls"] = [
-            completions.call_json(call, place) for place, call in enumerate(choice.calls)
-        ]
+        message["tool_calls"] = [completions.call_json(call, place) for place, call in enumerate(choice.calls)]
     if shown is not None:
         detail: dict[str, JSON] = {"type": "reasoning.text", "text": shown, "signature": _signature(answer)}
         message["reasoning_details"] = [{**detail, **_detail_tail(answer)}]

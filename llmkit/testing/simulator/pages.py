@@ -111,9 +111,7 @@ def _fixed(document: Callable[[], Object]) -> Page:
 
 _ROUTES = {
     f"{OPENROUTER_PATH}/models": Route(page=_fixed(catalogue.openrouter_models)),
-    f"{OPENROUTER_PATH}/key": Route(
-        page=lambda asked: catalogue.openrouter_key(asked.charges), needs_key=True
-    ),
+    f"{OPENROUTER_PATH}/key": Route(page=lambda asked: catalogue.openrouter_key(asked.charges), needs_key=True),
     f"{OPENROUTER_PATH}/generation": Route(page=_generation, needs_key=True),
     f"{OPENAI_PATH}/models": Route(page=_fixed(catalogue.openai_models), needs_key=True),
     "/": Route(page=_running),

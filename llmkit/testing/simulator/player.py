@@ -187,9 +187,7 @@ class Player:
         error_after = 0 if reply.fails_inside and reply.error_after is None else reply.error_after
         for event in dialect.opening(answer):
             await self._send(event)
-        pieces = answer.pieces(
-            whole_calls=dialect.whole_calls, shows_reasoning=dialect.shows_reasoning(answer)
-        )
+        pieces = answer.pieces(whole_calls=dialect.whole_calls, shows_reasoning=dialect.shows_reasoning(answer))
         for place, piece in enumerate(pieces):
             if place == reply.cut_after:
                 raise BodyCutError

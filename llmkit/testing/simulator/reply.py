@@ -151,6 +151,5 @@ class Reply:
 _NOT_NEGATIVE = tuple(
     item.name
     for item in fields(Reply)
-    if item.name.endswith(("delay", "_after", "_bytes", "_done"))
-    or item.name in {"padding", "comments", "trickle"}
+    if item.name.endswith(("delay", "_after", "_bytes", "_done")) or item.name in {"padding", "comments", "trickle"}
 )

@@ -62,9 +62,7 @@ class Simulator:
         """Bind and serve; returns when requests are accepted. Starting twice does nothing."""
         if self._thread is None:
             bound: Future[int] = Future()
-            self._thread = threading.Thread(
-                target=self._run, args=(bound,), name="llmkit-simulator", daemon=True
-            )
+            self._thread = threading.Thread(target=self._run, args=(bound,), name="llmkit-simulator", daemon=True)
             self._thread.start()
             try:
                 self.port = bound.result()
@@ -180,9 +178,7 @@ class Simulator:
     async def _serve(self, bound: Future[int]) -> None:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
         try:
-            server = await asyncio.start_server(
-                self._accept, _HOST, self.port, ssl=self._tls, backlog=_BACKLOG
-            )
+            server = await asyncio.start_server(self._accept, _HOST, self.port, ssl=self._tls, backlog=_BACKLOG)
         except OSError as problem:
             bound.set_exception(problem)
             return

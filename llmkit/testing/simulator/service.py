@@ -59,9 +59,7 @@ class Service:
                 return self._chat(turn, raw, body, scripted=scripted is not None)
             if scripted is not None and (scripted.is_raw or not scripted.is_success):
                 return turn
-            return self._page(
-                turn, raw, Asked(path=path, query=query, data=as_object(body), charges=self.bill.charges)
-            )
+            return self._page(turn, raw, Asked(path=path, query=query, data=as_object(body), charges=self.bill.charges))
         except RefusedError as refused:
             document = turn.dialect.error(refused.status, refused.message, model=refused.model)
             return replace(turn, reply=Reply(status=refused.status), document=document)
