@@ -35,7 +35,7 @@ POLICIES: Final = st.builds(
     RetryPolicy,
     attempts=st.integers(1, 5),
     chain_attempts=st.integers(1, 4),
-    total_attempts=st.integers(1, 8),
+    total_attempts=st.none() | st.integers(1, 8),
     backoff=st.floats(0, 3),
     longest_backoff=st.floats(0, 10),
     longest_hint=st.floats(0, 120),

@@ -222,6 +222,8 @@ def test_a_chain_that_failed_lists_its_attempts() -> None:
     assert "2" in lines[0]
     assert (str(first) in lines[1], str(second) in lines[2], len(lines)) == (True, True, 3)
     assert (error.errors, error.retry_after) == ((first, second), 9)
+    third = llmkit.RateLimited("slow down", retry_after=2)
+    assert AllTargetsFailed([first, third, second]).retry_after == 2
     assert AllTargetsFailed([second]).retry_after is None
 
 

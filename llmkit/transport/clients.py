@@ -137,49 +137,33 @@ def async_client(endpoint: Endpoint) -> AsyncOpenAI:
     )
 
 
+class _Bare:
+    """What the SDK's clients lose: credentials and headers of their own. Every request brings what it needs."""
+
+    @property
+    def default_headers(self) -> dict[str, Any]:
+        return {}
+
+    @property
+    def auth_headers(self) -> dict[str, str]:
+        return {}
+
+    def _auth_headers(self, security: Any) -> dict[str, str]:
+        return {}  # What newer SDKs ask instead of the property.
+
+    def _validate_headers(self, headers: Any, custom_headers: Any) -> None:
+        """A server on this machine needs no key."""
+
+
 @lru_cache(maxsize=1)
 def _sync_class() -> type[OpenAI]:
     import openai
 
-    class Client(openai.OpenAI):
-        """The SDK's client without credentials or headers of its own; every request brings what it needs."""
-
-        @property
-        def default_headers(self) -> dict[str, Any]:
-            return {}
-
-        @property
-        def auth_headers(self) -> dict[str, str]:
-            return {}
-
-        def _auth_headers(self, security: Any) -> dict[str, str]:
-            return {}  # What newer SDKs ask instead of the property.
-
-        def _validate_headers(self, headers: Any, custom_headers: Any) -> None:
-            """A server on this machine needs no key."""
-
-    return Client
+    return type("Client", (_Bare, openai.OpenAI), {})
 
 
 @lru_cache(maxsize=1)
 def _async_class() -> type[AsyncOpenAI]:
     import openai
 
-    class AsyncClient(openai.AsyncOpenAI):
-        """As `Client`."""
-
-        @property
-        def default_headers(self) -> dict[str, Any]:
-            return {}
-
-        @property
-        def auth_headers(self) -> dict[str, str]:
-            return {}
-
-        def _auth_headers(self, security: Any) -> dict[str, str]:
-            return {}  # What newer SDKs ask instead of the property.
-
-        def _validate_headers(self, headers: Any, custom_headers: Any) -> None:
-            """A server on this machine needs no key."""
-
-    return AsyncClient
+    return type("AsyncClient", (_Bare, openai.AsyncOpenAI), {})

@@ -90,4 +90,4 @@ def _media(part: Part) -> str | None:
         if data is not None and data[0].startswith("image/"):
             return data[1]
         raise Unsupported("Ollama takes no files", hint="Send the file's text, or pages as images")
-    raise Unsupported(f"a part of type {part.type} cannot be sent to Ollama")
+    raise Unsupported(f"a part of type {part.type} cannot be sent to Ollama", hint="It takes text, images and audio")

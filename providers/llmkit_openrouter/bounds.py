@@ -27,7 +27,7 @@ from llmkit.shapes import (
 
 QUANTIZATIONS = ("int4", "int8", "fp4", "mxfp4", "nvfp4", "fp6", "fp8", "mxfp8", "fp16", "bf16", "fp32", "unknown")
 SORTS = ("price", "throughput", "latency", "exacto")
-PRICES = ("prompt", "completion", "request", "image", "audio")
+PRICES: tuple[str, ...] = ("prompt", "completion", "request", "image", "audio")
 EFFORTS = ("max", "xhigh", "high", "medium", "low", "minimal", "none")
 TIERS = ("auto", "default", "flex", "priority", "fast", "scale")
 VERBOSITIES = ("low", "medium", "high", "xhigh", "max")
@@ -47,7 +47,7 @@ def price(name: str, value: object) -> None:
 
 
 def _max_price(name: str, value: object) -> None:
-    fields = dict.fromkeys(PRICES, price)
+    fields: dict[str, Check] = dict.fromkeys(PRICES, price)
     table(fields)(name, value)
     for key, item in value.items() if isinstance(value, Mapping) else ():
         price(f"{name}.{key}", item)

@@ -126,6 +126,7 @@ def test_a_stream_asks_for_usage() -> None:
         (OPENAI, "max_completion_tokens"),
         ("https://us.api.openai.com/v1", "max_completion_tokens"),
         ("https://acme.openai.azure.com/openai/v1", "max_completion_tokens"),
+        ("https://openai.com/v1", "max_completion_tokens"),
         (OTHER, "max_tokens"),
         ("https://api.groq.com/openai/v1", "max_tokens"),
         ("https://openai.com.evil.example/v1", "max_tokens"),

@@ -178,8 +178,9 @@ def scripts(draw: st.DrawFn) -> Script:
             setattr(one, name, getattr(one, name) + value)
             out += choice(index, {kind: value, "role": "assistant"}, None)
     for index, one in told.items():
-        one.finish = one.finish or "stop"
-        out += choice(index, {"content": ""}, one.finish)
+        last = draw(st.sampled_from(["stop", "length"]))
+        one.finish = one.finish or last
+        out += choice(index, {"content": ""}, last)
     out += draw(st.sampled_from([b"", b"data: [DONE]" + end + end, b"data:[DONE] " + end + end]))
     return Script(out, told, usage)
 
