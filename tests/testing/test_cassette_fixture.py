@@ -72,7 +72,9 @@ class Project:
                 self._monkeypatch.delenv(name, raising=False)
             else:
                 self._monkeypatch.setenv(name, value)
-        command = ["-q", "-W", "error", "--strict-markers", "-p", "no:cacheprovider", *options]
+        # The plugin may have been imported by a test before this one, in the same process.
+        known = ["-W", "ignore::pytest.PytestAssertRewriteWarning"]
+        command = ["-q", "-W", "error", *known, "--strict-markers", "-p", "no:cacheprovider", *options]
         result = self._pytester.runpytest_inprocess(*command)
         counts = {
             word: count for word, count in result.parseoutcomes().items() if word in {"passed", "failed", "errors"}
