@@ -31,8 +31,10 @@ class Chain:
         self._pending: list[tuple[int, LLMError, float]] = []
         self._ready: dict[int, float] = {}
         self._sent = 1
-        self._total = None if policy is None else policy.total_attempts
-        self._most = self._total or (MOST_IN_CHAIN if targets > 1 or policy is None else policy.attempts)
+        total = None if policy is None else policy.total_attempts
+        if total is None:
+            total = policy.attempts if policy is not None and targets == 1 else max(MOST_IN_CHAIN, targets)
+        self._most = total
 
     def after_failure(self, index: int, error: LLMError, now: float) -> tuple[int, float] | None:
         """What to do after `error` on target `index`: the next target and seconds to wait, or `None` to give up.
@@ -42,7 +44,7 @@ class Chain:
         """
         self._ready.pop(index, None)
         self._pending.append((index, error, now))
-        if error.fallback and self._untried and self._sent < (self._total or self._targets + 1):
+        if error.fallback and self._untried and self._sent < self._most:
             return self._next(self._untried.pop(0), 0.0)
         self._settle()
         ready = self._ready if error.fallback else {key: at for key, at in self._ready.items() if key == index}
