@@ -186,6 +186,8 @@ class Post:
         from llmkit.transport.clients import base_headers
 
         self._post: Any = client.post
+        # A whole address: the SDK would otherwise parse and join it anew for each request.
+        self._base_url = endpoint.base_url
         self._endpoint = endpoint
         #: The key that was sent last, to be taken out of what comes back.
         self.key: Secret | None = None
@@ -213,7 +215,12 @@ class Post:
         }
         body = {"content": request.body} if self._takes_content else {"body": json.loads(request.body)}
         return self._post(
-            request.path, cast_to=object, stream=True, stream_cls=self._stream_class, options=options, **body
+            self._base_url + request.path,
+            cast_to=object,
+            stream=True,
+            stream_cls=self._stream_class,
+            options=options,
+            **body,
         )
 
     def _all_headers(self, request: HTTPRequest) -> dict[str, Any]:
