@@ -7,10 +7,8 @@ Without a key: python examples/with_simulator.py examples/images.py
 import struct
 import sys
 import zlib
-from mimetypes import guess_type
-from pathlib import Path
 
-from llmkit import ImagePart, Message, TextPart, create_language
+from llmkit import ImagePart, attach, create_language
 
 
 def red_square(side: int = 16) -> bytes:
@@ -24,12 +22,12 @@ def red_square(side: int = 16) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + block(b"IHDR", head) + block(b"IDAT", pixels) + block(b"IEND", b"")
 
 
-if len(sys.argv) > 1:
-    image = ImagePart.from_bytes(Path(sys.argv[1]).read_bytes(), guess_type(sys.argv[1])[0] or "image/png")
-else:
-    image = ImagePart.from_bytes(red_square())
+# A path, an address ("https://...") or bytes. The type is read from the content.
+image = attach(sys.argv[1] if len(sys.argv) > 1 else red_square())
+if not isinstance(image, ImagePart):
+    raise SystemExit(f"{sys.argv[1]} is no image")
 
-question = Message("user", (TextPart("What is in this picture?"), image))
+question = {"role": "user", "content": ["What is in this picture?", image]}
 with create_language("openrouter", "openai/gpt-4o-mini") as model:
     response = model.chat_complete([question])
 

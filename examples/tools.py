@@ -1,39 +1,38 @@
-"""Tools on the wire: the model asks for a function, the program runs it, the model answers with the result.
+"""Functions as tools: the model asks for a function, the program runs it, the model answers with the result.
 
 For real use: set OPENROUTER_API_KEY.
 Without a key: python examples/with_simulator.py examples/tools.py
 """
 
-import json
+from typing import Annotated, Literal
 
-from llmkit import Message, create_language
+from pydantic import Field
 
-TOOL = {
-    "type": "function",
-    "function": {
-        "name": "weather",
-        "description": "The weather in a city",
-        "parameters": {
-            "type": "object",
-            "properties": {"city": {"type": "string", "examples": ["Paris"]}},
-            "required": ["city"],
-        },
-    },
-}
+from llmkit import Message, create_language, invoke_tools
 
 
-def weather(city: str) -> dict[str, object]:
-    """A program's own function."""
-    return {"city": city, "sky": "clear", "celsius": 21}
+def weather(
+    city: Annotated[str, Field(examples=["Paris"])], unit: Literal["celsius", "kelvin"] = "celsius"
+) -> dict[str, object]:
+    """The weather in a city.
+
+    Args:
+        city: Name of the city.
+        unit: Unit of the temperature.
+    """
+    return {"city": city, "sky": "clear", unit: 21 if unit == "celsius" else 294}
 
 
+tools = [weather]
 messages = [Message("user", "What is the weather in Paris?")]
-with create_language("openrouter", "openai/gpt-4o-mini", tools=[TOOL]) as model:
+with create_language("openrouter", "openai/gpt-4o-mini", tools=tools) as model:
     response = model.chat_complete(messages, tool_choice="weather")
-    messages.append(response.message)  # the answer goes back as it came
-    for call in response.tool_calls:
-        print(f"the model calls {call.name}({call.function.arguments})")
-        # The model wrote the arguments: `problem` says why they are no JSON object, if they are not.
-        result = {"error": call.problem} if call.arguments is None else weather(str(call.arguments.get("city")))
-        messages.append(Message("tool", json.dumps(result), tool_call_id=call.id, name=call.name))
-    print(model.chat_complete(messages).content)
+    for _ in range(5):  # a model may want to call again when it has seen a result
+        if not response.tool_calls:
+            break
+        for call in response.tool_calls:
+            print(f"the model calls {call.name}({call.function.arguments})")
+        # The answer goes back as it came, then a message for each of its calls.
+        messages += [response.message, *invoke_tools(tools, response, timeout=10)]
+        response = model.chat_complete(messages)
+    print(response.content)

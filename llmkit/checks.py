@@ -124,9 +124,13 @@ def _each(value: object) -> Iterator[object]:
 
 
 def _tools(name: str, value: object) -> None:
-    shape = 'Shape: {"type": "function", "function": {"name": ..., "parameters": {...}}}'
+    shape = 'Pass a function, a Tool, or {"type": "function", "function": {"name": ..., "parameters": {...}}}'
     for index, tool in enumerate(_each(value)):
         where = f"{name}[{index}]"
+        if callable(tool) or hasattr(tool, "to_dict"):
+            continue  # A function or a `Tool`; `llmkit.tools` reads it.
+        if isinstance(tool, Mapping) and "type" not in tool and "name" in tool and "parameters" in tool:
+            tool = {"type": "function", "function": tool}  # noqa: PLW2901 - the flat form is the inner part alone
         kind = tool.get("type") if isinstance(tool, Mapping) else None
         if not isinstance(tool, Mapping) or not isinstance(kind, str):
             raise _wrong(where, "has no type" if isinstance(tool, Mapping) else f"is {describe(tool)}", shape)
@@ -152,8 +156,16 @@ def _bias(name: str, value: object) -> None:
 
 
 def _structured(name: str, value: object) -> None:
+    hint = 'Pass {"type": "json"}, a JSON schema, or a type such as a pydantic class'
     if isinstance(value, Mapping) and not value:
-        raise _wrong(name, "is empty", 'Pass {"type": "json"} or a JSON schema')
+        raise _wrong(name, "is empty", hint)
+    if isinstance(value, (bool, int, float, str, bytes, list, tuple, set)):
+        raise _wrong(name, f"is {describe(value)}", hint)
+
+
+def _structured_by(name: str, value: object) -> None:
+    if value not in ("native", "instruction"):
+        raise _wrong(name, f"is {value!r}", f"{name} is 'native' or 'instruction'")
 
 
 def _extra_headers(name: str, value: object) -> None:
@@ -217,5 +229,6 @@ _INSIDE: Mapping[str, Callable[[str, object], None]] = {
     "retry": _retry,
     "stop": _texts,
     "structured": _structured,
+    "structured_by": _structured_by,
     "tools": _tools,
 }

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias, TypeVar
 
 from llmkit.exchange import HTTPRequest, Transport
-from llmkit.responses import Chunk
 
 
 class Head(Protocol):
@@ -57,13 +56,14 @@ class Sleep:
 
 @dataclass(slots=True)
 class Emit:
-    """Hand chunks to the caller, all of one read at once."""
+    """Hand chunks to the caller, all of one read at once. (Other streams than chat's hand out their own pieces.)"""
 
-    chunks: Sequence[Chunk]
+    chunks: Sequence[Any]
 
 
 Effect: TypeAlias = Open | Read | Sleep | Emit
 T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 # The send type of a generator cannot follow the effect, so it is Any; the helpers below give each effect its type.
 Flow: TypeAlias = Generator[Effect, Any, T]
 
@@ -78,3 +78,15 @@ def read(deadline: float) -> Flow[bytes]:
     """Read on; b"" at the end."""
     data: bytes = yield Read(deadline)
     return data
+
+
+class Runnable(Protocol[T_co]):
+    """Something that the drivers can run."""
+
+    def run(self) -> Flow[T_co]:
+        """Its flow."""
+        ...
+
+    def abandon(self) -> None:
+        """The caller left in the middle."""
+        ...

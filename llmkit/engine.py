@@ -89,11 +89,15 @@ class Plan:
     errors: list[LLMError] = field(default_factory=list)
     committed: bool = False
     decoder: Decoder | None = None
+    call: Call | None = None
     _open: tuple[Target, float, float] | None = None
 
     def partial(self) -> Response:
         """What has come of a streamed answer."""
-        return Response(()) if self.decoder is None else self.decoder.partial()
+        if self.decoder is None or self.call is None:
+            return Response(())
+        came = self.decoder.partial()
+        return came if self.call.review is None else self.call.review.partial(came)
 
     def run(self) -> Flow[Response]:
         """The whole call, over all attempts and targets."""
@@ -101,8 +105,8 @@ class Plan:
         limit = None if self.deadline is None else start + self.deadline
         chain: Chain | None = None
         index, wait = 0, 0.0
+        target = self.targets[0]
         while True:
-            target = self.targets[index]
             self._open = (target, self.clock(), wait)
             try:
                 response = yield from self._attempt(target, limit)
@@ -110,11 +114,16 @@ class Plan:
                 self._failed(target, error)
                 if self.committed:
                     raise self._final(error) from None
+                if (again := self._again(error, limit)) is not None:
+                    target, wait = replace(target, make_call=again), 0.0
+                    continue
                 chain = chain or Chain(len(self.targets), self.policy)
                 now = self.clock()
                 step = chain.after_failure(index, error, now)
                 if step is None or (limit is not None and now + step[1] + (1 if step[1] else 0) > limit):
                     raise self._final(error) from None
+                if step[0] != index:  # the same target keeps what a review asked it
+                    target = self.targets[step[0]]
                 index, wait = step
                 log.info(
                     "%s failed (%s); next %s in %.2f s", error.where, type(error).__name__, self._name(index), wait
@@ -123,6 +132,13 @@ class Plan:
                     yield Sleep(wait)
             else:
                 return self._succeeded(target, response)
+
+    def _again(self, error: LLMError, limit: float | None) -> Callable[[], Call] | None:
+        """What asks the same target once more, with what was wrong about its answer, if the review wants that."""
+        if self.call is None or self.call.review is None or (limit is not None and self.clock() > limit):
+            return None
+        call = self.call.review.again(self.call, error)
+        return None if call is None else lambda: call
 
     def _name(self, index: int) -> str:
         return f"{self.targets[index].provider.name}:{self.targets[index].model}"
@@ -137,19 +153,17 @@ class Plan:
             raise self._placed(error, target, limit) from None
         except Exception as error:  # a provider is foreign code: whatever it raises becomes a typed error
             log.debug("provider %s raised", target.provider.name, exc_info=True)
-            bug = ProviderBug(
-                f"the provider raised {type(error).__name__}: {scrub(str(error))}", cause=type(error).__name__
-            )
-            raise self._placed(bug, target, limit) from error
+            raise self._placed(provider_bug(error), target, limit) from error
 
     def _plain(self, target: Target, limit: float | None) -> Flow[Response]:
-        call = target.make_call()
+        call = self.call = target.make_call()
         request = target.request(call)
         deadline = self._deadline(target, limit)
         head = yield from open_reply(target.transport, request, deadline)
         reply = yield from self._whole(target, call, head, deadline)
         if 200 <= reply.status < 300:
-            return target.provider.parse(call, reply)
+            response = target.provider.parse(call, reply)
+            return response if call.review is None else call.review.accept(response)
         raise target.provider.parse_error(call, reply)
 
     def _whole(self, target: Target, call: Call, head: Head, deadline: float) -> Flow[HTTPReply]:
@@ -169,7 +183,7 @@ class Plan:
         return HTTPReply(head.status, head.headers, parts[0] if len(parts) == 1 else b"".join(parts))
 
     def _streamed(self, target: Target, limit: float | None) -> Flow[Response]:
-        call = target.make_call()
+        call = self.call = target.make_call()
         request = target.request(call)
         deadline = self._deadline(target, limit)
         head = yield from open_reply(target.transport, request, deadline)
@@ -188,6 +202,8 @@ class Plan:
             response = whole
         else:
             yield from _drain(self.clock() + DRAIN)
+        if call.review is not None:
+            response = call.review.accept(response)
         if not self.committed and held:
             yield Emit(held)
         return response
@@ -248,6 +264,8 @@ class Plan:
         attempt = self._record(target, "ok", 200, response.id, None, response.cost)
         self.tally.record(attempt, response.usage)
         log.debug("%s answered in %.3f s", attempt.target, attempt.elapsed)
+        for warning in response.warnings:
+            log.warning("%s: %s", attempt.target, warning)
         return replace(response, attempts=tuple(self.attempts))
 
     def _record(
@@ -278,6 +296,11 @@ class Plan:
             final = error
         final.attempts = tuple(self.attempts)
         return final
+
+
+def provider_bug(error: Exception) -> ProviderBug:
+    """What an exception of a provider's own code means."""
+    return ProviderBug(f"the provider raised {type(error).__name__}: {scrub(str(error))}", cause=type(error).__name__)
 
 
 def _drain(deadline: float) -> Flow[None]:

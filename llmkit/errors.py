@@ -37,6 +37,10 @@
     ├── ModelClosed                        a call after `close()`
     └── ProviderBug                        a provider raised something that is not an LLMError
 
+Those of one subject stand with it: `InvalidStructure` (llmkit.structured), `ToolResultError` (llmkit.tools),
+`BatchStopped` (llmkit.batch), and of the `ConfigError`s `ConfigFileError` (llmkit.config), `HistoryError`
+(llmkit.conversation).
+
 What may go in here: values and text, standard library only. What must not: a key, a header, a request object, the
 exception of an HTTP library. A cause is kept as its class name and scrubbed text (`cause`), because the original
 holds the request with its key.

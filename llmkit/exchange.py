@@ -16,10 +16,13 @@ from llmkit.secret import Secret
 
 @dataclass(frozen=True, slots=True)
 class HTTPRequest:
-    """Bytes to send. `path` is relative to the endpoint's base URL; header names are spelled as they go out."""
+    """Bytes to send. `path` is relative to the endpoint's base URL; header names are spelled as they go out.
+
+    `method` is POST, or GET, which has no body.
+    """
 
     path: str
-    body: bytes
+    body: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict)
     method: str = "POST"
     stream: bool = False

@@ -1,19 +1,25 @@
-"""`create_language`: from a provider's name and a model's name to a `LanguageModel`."""
+"""`create_language`: from a provider's or profile's name and a model's name to a `LanguageModel`."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
-from typing import Any, Unpack, cast
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Unpack, cast
 
 from llmkit.checks import check_settings, describe
 from llmkit.errors import ConfigError, LLMError
-from llmkit.language import LanguageModel
-from llmkit.provider import BaseProvider
-from llmkit.registry import get_provider
-from llmkit.resolve import from_environment, resolve_endpoint
-from llmkit.settings import Settings
+from llmkit.language import INHERITED, LanguageModel
+from llmkit.profiles import Choice, choose, layers, split_target
+from llmkit.profiles.choice import chain, choose_in, fallbacks_of
+from llmkit.resolve import resolve_endpoint
 from llmkit.transport.connection import Connection
+
+if TYPE_CHECKING:
+    from llmkit.exchange import Endpoint
+    from llmkit.provider import BaseProvider
+    from llmkit.settings import Settings
+
+__all__ = ["connect", "create_language", "resolve_target", "split_target"]
 
 
 def create_language(
@@ -22,70 +28,117 @@ def create_language(
     """Make a model by name. Nothing is sent, and no HTTP library is loaded, before the first call.
 
     Args:
-        provider: name of an installed provider or known service: "openrouter", "ollama", "openai", "groq", ...; or
-            both names in one string, "openrouter:openai/gpt-4o" (split at the first colon).
-        model: name of the model as the service has it. `None` takes the provider's default model, if it has one.
+        provider: name of an installed provider or known service: "openrouter", "ollama", "openai", "groq", ...; or of a
+            profile of the configuration file; or both names in one string, "openrouter:openai/gpt-4o" (split at the
+            first colon); or an alias of the file that stands for such a string.
+        model: name of the model as the service has it, or an alias. `None` takes that of the profile, else the
+            provider's default model, if it has one.
         config: settings as a dict; a keyword outranks it.
-        settings: see `llmkit.settings.Settings`. They outrank the environment.
+        settings: see `llmkit.settings.Settings`. They outrank profile and environment.
 
     Raises:
         UnknownProvider, ProviderConflict, ProviderLoadError: there is no such provider, or it cannot be loaded.
+        ConfigFileError: the configuration file is wrong.
         ConfigError: a setting is unknown or wrong, a key or model is missing.
         Unsupported: the backend does not have a setting.
     """
-    name, model = split_target(provider, model)
+    environ = os.environ
+    choice = choose(provider, model, environ)
     if config is not None and not isinstance(cast("object", config), Mapping):
         raise ConfigError(f"config is {describe(config)}", hint='Pass a dict: config={"temperature": 0}')
-    backend = get_provider(name)
     try:
-        return _create(backend, model, {**(config or {}), **settings})
+        given = check_settings({**(config or {}), **settings}, call=False)
+        own = choice.profile
+        named = given.pop("fallbacks", None)
+        items = named if named is not None else fallbacks_of(own, environ) if own else ()
+        spares = [
+            _spare(choice, item, environ, set(given) & INHERITED)
+            for item in chain(choice.file, cast("Sequence[object]", items), environ, (own.key,) if own else ())
+        ]
+        return _create(choice, given, environ, spares)
     except LLMError as error:
-        error.provider = error.provider or name
+        error.provider = error.provider or choice.provider.name
         raise
 
 
-def _create(backend: BaseProvider, model: str | None, given: Mapping[str, object]) -> LanguageModel:
-    environ = os.environ
-    chosen = check_settings(given, call=False)
-    defaults = from_environment(backend, environ)
-    endpoint = resolve_endpoint(backend, {**defaults, **chosen}, environ)
-    named = model or (environ.get(backend.model_env) if backend.model_env else None) or backend.default_model
+def _create(
+    choice: Choice,
+    given: Mapping[str, object],
+    environ: Mapping[str, str],
+    spares: Sequence[tuple[LanguageModel, bool]] = (),
+    outranked: Iterable[str] = (),
+) -> LanguageModel:
+    backend = choice.provider
+    others = [spare.provider for spare, _ in spares]
+    made = layers(choice, given, environ, outranked=outranked, others=others)
+    endpoint = resolve_endpoint(backend, made.all, environ, places=made.places)
+    named, _ = choice.name_of_model(environ)
     if not named:
         raise ConfigError("no model is named", hint=f'Name one: create_language("{backend.name}", "model-name")')
+    chosen = made.chosen
     chosen.pop("api_key", None)  # The endpoint holds it, as a secret.
-    spares = [_spare(item) for item in cast("Sequence[object]", chosen.pop("fallbacks", ()))]
-    made = LanguageModel(
+    model = LanguageModel(
         backend,
-        backend.resolve_model(named),
+        choice.model_id(named),
         chosen,
         Connection(backend, endpoint),
-        defaults=defaults,
+        defaults=made.defaults,
         base_url=endpoint.base_url,
         local=endpoint.local,
         fallbacks=[spare for spare, _ in spares],
+        requested=named,
     )
-    made.own(spare for spare, ours in spares if ours)
-    return made
+    model.own(spare for spare, ours in spares if ours)
+    return model
 
 
-def _spare(item: object) -> tuple[LanguageModel, bool]:
-    """A fallback target, and whether it is ours to close."""
-    if isinstance(item, LanguageModel):
+def _spare(
+    main: Choice, item: str | LanguageModel, environ: Mapping[str, str], outranked: set[str]
+) -> tuple[LanguageModel, bool]:
+    """A fallback target, and whether it is ours to close. What the caller set outranks the target's profile."""
+    if not isinstance(item, str):
         return item, False
-    if isinstance(item, str):
-        if ":" not in item:
-            raise ConfigError(f"the fallback {item!r} names no provider", hint='Shape: "provider:model"')
-        return create_language(item), True
-    raise ConfigError(f"a fallback is a {type(item).__name__}", hint='Pass "provider:model" or a LanguageModel')
+    choice = choose_in(main.file, item, None, environ)
+    try:
+        return _create(choice, {}, environ, outranked=outranked), True
+    except LLMError as error:
+        error.provider = error.provider or choice.provider.name
+        raise
 
 
-def split_target(provider: str, model: str | None) -> tuple[str, str | None]:
-    """Provider and model of what a user passes. A target string is split at its first colon only."""
-    if not isinstance(cast("Any", provider), str) or not provider.strip():
-        raise ConfigError("the provider is not a name", hint='create_language("openrouter", "openai/gpt-4o")')
-    if model is not None and (not isinstance(cast("object", model), str) or not model.strip()):
-        raise ConfigError(f"the model is {describe(model)}", hint='Pass its name: create_language("openai", "gpt-4o")')
-    if model is None and ":" in provider:
-        name, _, rest = provider.partition(":")
-        return name.strip().lower(), rest.strip() or None
-    return provider.strip().lower(), model
+def connect(provider: str, settings: Mapping[str, object], *, need_key: bool = True) -> tuple[BaseProvider, Endpoint]:
+    """A provider, and where and with which key it is asked: by the same rules as `create_language`.
+
+    Args:
+        provider: name of a provider, a service or a profile.
+        settings: as `create_language` takes them; those of a call count too.
+        need_key: raise where the service needs a key and there is none; else the endpoint has none.
+
+    Raises:
+        UnknownProvider, ProviderConflict, ProviderLoadError: there is no such provider, or it cannot be loaded.
+        ConfigError: a setting is unknown or wrong, or a key is missing.
+    """
+    environ = os.environ
+    choice = choose(provider, None, environ)
+    try:
+        made = layers(choice, check_settings(settings, call=False), environ)
+        return choice.provider, resolve_endpoint(
+            choice.provider, made.all, environ, need_key=need_key, places=made.places
+        )
+    except LLMError as error:
+        error.provider = error.provider or choice.provider.name
+        raise
+
+
+def resolve_target(provider: str, model: str | None = None) -> tuple[BaseProvider, str | None]:
+    """The provider, and the service's id of the model, that `create_language` with these names would use.
+
+    The model is `None` where none is named and the provider has no default.
+
+    Raises:
+        UnknownProvider, ProviderConflict, ProviderLoadError: there is no such provider, or it cannot be loaded.
+        ConfigError: a name is none, or the configuration file is wrong.
+    """
+    choice = choose(provider, model, os.environ)
+    named, _ = choice.name_of_model(os.environ)
+    return choice.provider, choice.model_id(named) if named else None

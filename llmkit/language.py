@@ -19,6 +19,8 @@ from llmkit.settings import SAMPLING, CallSettings, ExtraHeaders
 from llmkit.stream import AsyncChatStream, ChatStream
 
 if TYPE_CHECKING:
+    from decimal import Decimal
+
     from llmkit.exchange import Transport
     from llmkit.responses import Response
     from llmkit.transport.connection import Connection
@@ -44,8 +46,9 @@ class LanguageModel:
         local: bool = False,
         fallbacks: Sequence[LanguageModel] = (),
         tally: Tally | None = None,
+        requested: str | None = None,
     ) -> None:
-        """Used by `create_language`; `settings` are checked, `defaults` come from the provider's environment."""
+        """Used by `create_language`; `settings` are checked, `defaults` come from the environment and the file."""
         self._provider = provider
         self._given = settings
         self._defaults = defaults or {}
@@ -58,9 +61,13 @@ class LanguageModel:
         self._tally = tally or Tally()
         self._closed = False
         self.model = model
-        drop = settings.get("on_unsupported") == "drop"
+        #: The model as it was asked for; `model` is what that resolved to.
+        self.requested = requested or model
+        drop = self._settings.get("on_unsupported") == "drop"
         self._sampling = supported(provider, self._settings, drop=drop)
-        self._options = self._own_options(settings.get("options"))
+        self._options = self._own_options(settings.get("options")) or options_for(
+            provider, self._defaults.get("options")
+        )
 
     @property
     def provider(self) -> str:
@@ -71,6 +78,11 @@ class LanguageModel:
     def target(self) -> str:
         """`provider:model`."""
         return f"{self._provider.name}:{self.model}"
+
+    @property
+    def max_context_messages(self) -> int | None:
+        """Most messages that a `Conversation` sends; `None`: all."""
+        return cast("int | None", self._settings.get("max_context_messages"))
 
     def __repr__(self) -> str:
         chain = "".join(f" -> {item.target}" for item in self._fallbacks)
@@ -100,6 +112,7 @@ class LanguageModel:
 
         Raises:
             ConfigError: a setting is unknown, wrong or not of this backend.
+            InvalidStructure: with `structured=`, the answer does not have the structure.
             BadRequest: the messages are not messages, or the service refuses the request.
             LLMError: what else went wrong; see the tree in `llmkit.errors`. With one target it is that target's last
                 error, with several `AllTargetsFailed`.
@@ -137,6 +150,53 @@ class LanguageModel:
         from llmkit.transport.drivers import AsyncRun
 
         return AsyncRun(plan).run()
+
+    def map(
+        self,
+        inputs: Iterable[MessagesLike],
+        *,
+        concurrency: int = 16,
+        progress: bool | None = None,
+        max_cost: Decimal | float | str | None = None,
+        max_errors: int | None = None,
+        **settings: Unpack[CallSettings],
+    ) -> list[Response | LLMError]:
+        """Ask for many inputs, several at once; see `llmkit.batch`.
+
+        Args:
+            inputs: what `chat_complete` takes as `messages`, one for each call.
+            concurrency: most calls open at once.
+            progress: show a progress bar on stderr. `None` shows one on a terminal, if the extra `cli` is installed.
+            max_cost: US dollars; when the known costs have reached it, no further input is asked.
+            max_errors: when so many inputs have failed, no further one is asked.
+            settings: as for `chat_complete`.
+
+        Returns:
+            For each input, in order, its `Response` or its typed error; `BatchStopped` for one that was not asked. Of
+            an iterable without a length one `BatchStopped` stands for all that is left.
+
+        Raises:
+            ConfigError: a setting or a bound is wrong, or `inputs` is no iterable of inputs. Nothing was sent.
+            ModelClosed: the model is closed.
+        """
+        from llmkit.batch import ask_all
+
+        return ask_all(self, inputs, concurrency, progress, max_cost, max_errors, settings)
+
+    async def amap(
+        self,
+        inputs: Iterable[MessagesLike],
+        *,
+        concurrency: int = 16,
+        progress: bool | None = None,
+        max_cost: Decimal | float | str | None = None,
+        max_errors: int | None = None,
+        **settings: Unpack[CallSettings],
+    ) -> list[Response | LLMError]:
+        """As `map`, on an event loop."""
+        from llmkit.batch import aask_all
+
+        return await aask_all(self, inputs, concurrency, progress, max_cost, max_errors, settings)
 
     def _plan(self, messages: MessagesLike, stream: bool | None, given: Mapping[str, object]) -> Plan:
         if self._closed:
@@ -186,7 +246,14 @@ class LanguageModel:
         body: dict[str, object] = {}
         for fields in _both(self._settings, settings, "extra_body"):
             body.update(cast("Mapping[str, object]", fields))
-        return Call(self.model, turns, stream, sampling, options, body, self._base_url, self._local)
+        call = Call(self.model, turns, stream, sampling, options, body, self._base_url, self._local)
+        if "tools" in sampling or "structured" in sampling:
+            from llmkit.review import reviewed
+
+            by = cast("Literal['native', 'instruction'] | None", self._setting(settings, "structured_by", None))
+            retries = cast("int", self._setting(settings, "structured_retries", 0))
+            call = reviewed(self._provider, call, by=by, retries=retries)
+        return call
 
     def _target(self, make_call: Callable[[], Call], settings: Mapping[str, object], extra: Sequence[object]) -> Target:
         timeout = cast("float", self._setting(settings, "timeout", DEFAULT_TIMEOUT))
@@ -206,7 +273,7 @@ class LanguageModel:
         """A fallback target. It inherits what was asked and how patiently, nothing that belongs to a service."""
         asked = {**_shared(self._given), **_shared(spare._given), **_shared(settings)}
         kind = spare._provider.options_type or ()
-        for source in (self._given, settings):
+        for source in (self._given, spare._given, settings):
             if own := [item for item in listed(source.get("options")) if isinstance(item, kind)]:
                 asked["options"] = own
 
@@ -230,6 +297,7 @@ class LanguageModel:
             local=self._local,
             fallbacks=[spare.with_settings() for spare in self._fallbacks],
             tally=self._tally,
+            requested=self.requested,
         )
         copy.own(copy._fallbacks)
         return copy
@@ -278,11 +346,11 @@ class LanguageModel:
 
 
 #: What a fallback target takes over from the model that it stands in for.
-_INHERITED = SAMPLING | {"timeout", "on_unsupported"}
+INHERITED = SAMPLING | {"timeout", "on_unsupported"}
 
 
 def _shared(settings: Mapping[str, object]) -> dict[str, object]:
-    return {name: value for name, value in settings.items() if name in _INHERITED}
+    return {name: value for name, value in settings.items() if name in INHERITED}
 
 
 def _both(first: Mapping[str, object], second: Mapping[str, object], name: str) -> list[object]:

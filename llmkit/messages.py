@@ -10,13 +10,22 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal, TypeAlias, cast, get_args
+from typing import Literal, NoReturn, TypeAlias, cast, get_args
 
 from llmkit.errors import BadRequest
 from llmkit.parts import OtherPart, Part, TextPart, part_from_dict
 
 Role = Literal["system", "developer", "user", "assistant", "tool"]
 ROLES: tuple[str, ...] = get_args(Role)
+
+
+def _json(text: str) -> object:
+    """The value of JSON text. Raises `ValueError` for NaN and Infinity too, which are Python's and not JSON's."""
+    return cast("object", json.loads(text, parse_constant=_refuse))
+
+
+def _refuse(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +44,15 @@ class ToolCall:
     """One tool call of a model, in OpenAI's shape: `id`, `type`, `function.name`, `function.arguments` (raw text).
 
     A call of `type` "custom" has its free-form input in `function.arguments`. `id` is `None` where none came. `extra`
-    holds fields that llmkit has no name for; some services want them back.
+    holds fields that llmkit has no name for; some services want them back. `mismatch` says how the arguments do not fit
+    the schema of the tool that was offered, or that no such tool was.
     """
 
     id: str | None
     function: FunctionCall
     type: str = "function"
     extra: Mapping[str, object] = field(default_factory=dict, repr=False)
+    mismatch: str | None = field(default=None, repr=False, compare=False)
 
     @property
     def name(self) -> str:
@@ -51,7 +62,7 @@ class ToolCall:
     @property
     def arguments(self) -> dict[str, object] | None:
         """The arguments as a dict; empty text means no arguments; `None` where they do not parse (see `problem`)."""
-        return None if self.problem else cast("dict[str, object]", json.loads(self.function.arguments or "{}"))
+        return None if self.problem else cast("dict[str, object]", _json(self.function.arguments or "{}"))
 
     @property
     def problem(self) -> str | None:
@@ -59,10 +70,12 @@ class ToolCall:
         if self.type != "function":
             return f"a {self.type} tool call carries free text, not JSON"
         try:
-            value = json.loads(self.function.arguments or "{}")
+            value = _json(self.function.arguments or "{}")
         except (ValueError, RecursionError) as error:
             return f"the arguments are not JSON: {error}"
-        return None if isinstance(value, dict) else f"the arguments are a JSON {type(value).__name__}, not an object"
+        if not isinstance(value, dict):
+            return f"the arguments are a JSON {type(value).__name__}, not an object"
+        return self.mismatch
 
     def to_dict(self) -> dict[str, object]:
         """OpenAI's shape."""

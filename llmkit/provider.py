@@ -7,9 +7,9 @@ chat-completions dialect they are written (`llmkit.wire.chat.ChatProvider`) and 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 from llmkit.errors import LLMError
 from llmkit.exchange import Endpoint, HTTPReply, HTTPRequest, Transport
@@ -17,7 +17,14 @@ from llmkit.messages import Message
 from llmkit.responses import Chunk, Response
 from llmkit.settings import Settings
 
+if TYPE_CHECKING:
+    from llmkit.models import KeyInfo, ModelInfo, PullProgress
+
 INTERFACE_VERSION = 1
+T = TypeVar("T")
+#: An operation beside chat: it yields requests, is sent their 2xx replies, and returns its result. A reply with
+#: another status is thrown in as the error that `parse_error` makes of it.
+Operation: TypeAlias = Generator[HTTPRequest, HTTPReply, T]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +33,7 @@ class Call:
 
     `settings` holds what was set of `llmkit.settings.SAMPLING` and the provider supports; `options` the provider's
     own options object; `extra_body` fields that go over the body as they are; `base_url` where the call goes, `local`
-    whether that is a loopback address.
+    whether that is a loopback address. `review` looks at the answer before the caller gets it.
     """
 
     model: str
@@ -37,9 +44,26 @@ class Call:
     extra_body: Mapping[str, object] = field(default_factory=dict)
     base_url: str = ""
     local: bool = False
+    review: Review | None = field(default=None, repr=False, compare=False)
 
     def __repr__(self) -> str:
         return f"Call({self.model!r}, {len(self.messages)} messages, stream={self.stream})"
+
+
+class Review(Protocol):
+    """Looks at an answer before it is handed out: are its tool calls and its structure what was asked for?"""
+
+    def accept(self, response: Response) -> Response:
+        """The answer, with what was found. Raises `InvalidStructure` for one that is not what was asked for."""
+        ...
+
+    def again(self, call: Call, error: LLMError) -> Call | None:
+        """The call that asks once more after `error`; `None`: not again."""
+        ...
+
+    def partial(self, response: Response) -> Response:
+        """An answer in the making, with what can be read of it."""
+        ...
 
 
 class Decoder(Protocol):
@@ -79,7 +103,11 @@ class BaseProvider(ABC):
         default_model: the model when none is named; `None` means that one must be named.
         model_env: environment variable that may name the default model.
         setting_env: environment variable to the setting that it gives a default for.
-        supported: names of `llmkit.settings.SAMPLING` (and `site_url`, `app_name`) that the backend has.
+        aliases: short names of models to the service's ids.
+        start_command: what a user runs to start a server of their own, or `None`.
+        pull_command: what a user runs, before the model's name, to fetch a model, or `None`.
+        supported: names of `llmkit.settings.SAMPLING` (and `site_url`, `app_name`) that the backend has. Without
+            "structured", an instruction in the prompt asks for the structure.
         options_type: class of the provider's own options object, or `None`.
         interface_version: the version of this interface that the provider was written for.
     """
@@ -96,6 +124,9 @@ class BaseProvider(ABC):
     default_model: str | None = None
     model_env: str | None = None
     setting_env: Mapping[str, str] = {}
+    aliases: Mapping[str, str] = {}
+    start_command: str | None = None
+    pull_command: str | None = None
     supported: frozenset[str] = frozenset()
     options_type: type | None = None
     interface_version: int = INTERFACE_VERSION
@@ -144,4 +175,70 @@ class BaseProvider(ABC):
 
     def resolve_model(self, model: str) -> str:
         """The service's id of a model name."""
-        return model
+        return self.aliases.get(model, model)
+
+    def known_model(self, model: str) -> ModelInfo | None:
+        """What the package itself knows of a model, from a table with a date. Nothing is asked."""
+        return None
+
+    def same_model(self, one: str, other: str) -> bool:
+        """Do two model ids mean the same model? A backend whose names have short forms says how they compare."""
+        return one == other
+
+
+@runtime_checkable
+class SupportsModels(Protocol):
+    """A backend that can list its models."""
+
+    models_need_key: bool
+
+    def list_models(self) -> Operation[Sequence[ModelInfo]]:
+        """All models, as the service lists them."""
+        ...
+
+    def model_details(self, listed: ModelInfo) -> Operation[ModelInfo]:
+        """More about one model of the list; yields nothing where the list says all."""
+        ...
+
+
+@runtime_checkable
+class SupportsKeyCheck(Protocol):
+    """A backend that tells what a key may do."""
+
+    def check_key(self) -> Operation[KeyInfo]:
+        """Is the key valid, and what is left of its limit? Raises `AuthFailed`."""
+        ...
+
+
+@runtime_checkable
+class SupportsVersion(Protocol):
+    """A backend that tells its version: a server that a user runs."""
+
+    def server_version(self) -> Operation[str | None]:
+        """The version of the server, as it writes it; `None` where it does not say."""
+        ...
+
+
+class PullDecoder(Protocol):
+    """Turns the bytes of one pull into progress."""
+
+    def feed(self, data: bytes) -> Sequence[PullProgress]:
+        """Take the next bytes; b"" says that the body ended."""
+        ...
+
+    def finish(self) -> None:
+        """Raises the typed error if the pull failed or did not say that it succeeded."""
+        ...
+
+
+@runtime_checkable
+class SupportsPull(Protocol):
+    """A backend that can fetch a model onto its machine."""
+
+    def pull(self, model: str) -> HTTPRequest:
+        """The request; its reply is streamed."""
+        ...
+
+    def pull_decoder(self, model: str) -> PullDecoder:
+        """A decoder for the reply."""
+        ...

@@ -50,10 +50,11 @@ class _Registry:
         self._broken: list[ProviderLoadError] = []
         self._registered: dict[str, Factory] = {}
         self._made: dict[str, BaseProvider] = {}
+        self._holders: dict[str, list[BaseProvider]] | None = None
 
     def clear(self) -> None:
         with self._lock:
-            self._found = self._services = None
+            self._found = self._services = self._holders = None
             self._broken.clear()
             self._made.clear()
 
@@ -92,17 +93,18 @@ class _Registry:
         return self._services
 
     def register(self, name: str, factory: Factory, *, replace: bool) -> None:
-        taken = name in self._registered or name in self._scan() or name in self.services()
-        if taken and not replace:
+        if self.known(name) and not replace:
             raise ConfigError(f"a provider named {name!r} is there already", hint="Pass replace=True to outrank it")
         with self._lock:
             self._registered[name] = factory
             self._made.pop(name, None)
+            self._holders = None
 
     def unregister(self, name: str) -> None:
         with self._lock:
             self._registered.pop(name, None)
             self._made.pop(name, None)
+            self._holders = None
 
     def get(self, name: str) -> BaseProvider:
         provider = self._made.get(name)
@@ -131,6 +133,26 @@ class _Registry:
     def names(self) -> list[str]:
         """Names of providers, without the services."""
         return sorted({item.name for item in self.installed()} | set(self._registered))
+
+    def known(self, name: str) -> bool:
+        """Does somebody bring that name? Nothing is imported but, for other names, the tables of services."""
+        return name in self._registered or name in self._scan() or name in self.services()
+
+    def holders(self, variable: str) -> list[BaseProvider]:
+        """The providers and services whose key an environment variable holds. Loads them all, once."""
+        if self._holders is None:
+            holders: dict[str, list[BaseProvider]] = {}
+            names = [name for name in self._scan() if not name.startswith(f"{SERVICES}/")]
+            for name in {**dict.fromkeys(names), **self.services(), **self._registered}:
+                try:
+                    provider = self.get(name)
+                except Exception as error:  # A broken one holds no key; who asks for it by name is told.
+                    log.debug("%s", error)
+                    continue
+                for key in provider.key_env:
+                    holders.setdefault(key.upper(), []).append(provider)
+            self._holders = holders
+        return self._holders.get(variable.upper(), [])  # Windows knows no case
 
     def _unknown(self, name: str) -> str:
         broken = "".join(f" ({error.message})" for error in self._broken)

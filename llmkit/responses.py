@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from llmkit.messages import FunctionCall, Message, ToolCall
 from llmkit.usage import UNKNOWN_COST, Basis, Cost, Timings, Usage
@@ -74,6 +74,11 @@ class Response:
         timings: how long a local model took, in seconds (Ollama).
         raw_response: the decoded reply, verbatim; `None` for a stream. Numbers of its `usage` are exact (`Decimal`).
         extra: top-level fields that llmkit has no name for (`system_fingerprint`, `service_tier`, ...).
+        parsed: with `structured=`, the validated value of the first choice; `None` where there is none (a refusal, a
+            tool call, an answer that a filter ended). Of a stream that is not over, what can be read so far.
+        structured_by: with `structured=`, what held the answer to the form: "native" (the service), or "instruction"
+            (a text in the prompt).
+        warnings: what is odd about the answer, a sentence each: a prompt that was cut, for instance.
     """
 
     choices: tuple[Choice, ...]
@@ -89,6 +94,9 @@ class Response:
     timings: Timings | None = None
     raw_response: Mapping[str, object] | None = None
     extra: Mapping[str, object] = field(default_factory=dict)
+    parsed: Any = None
+    structured_by: Literal["native", "instruction"] | None = None
+    warnings: tuple[str, ...] = ()
 
     @property
     def message(self) -> Message:

@@ -19,3 +19,8 @@ def scrub(text: str, limit: int = _LONGEST) -> str:
     """Make foreign text safe to show: no credentials, no control characters, at most `limit` characters."""
     clean = _CONTROL.sub(" ", _SECRETS.sub("[key removed]", text)).strip()
     return clean if len(clean) <= limit else clean[: limit - 1] + "…"
+
+
+def credentials(text: str) -> list[str]:
+    """The parts of a text that look like credentials."""
+    return [match[0] for match in _SECRETS.finditer(text)]

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from llmkit.exchange import HTTPRequest
     from llmkit.language import LanguageModel
     from llmkit.retry import RetryPolicy
+    from llmkit.tools import Tool
 
 Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
 ExtraHeaders: TypeAlias = "Mapping[str, str] | Callable[[HTTPRequest], Mapping[str, str]]"
@@ -26,9 +27,13 @@ class CallSettings(TypedDict, total=False):
     seed: integer. stop: text, or up to 4 of them where the service says so. n: how many answers, 1 or more.
     logprobs: give log probabilities; top_logprobs: 0 to 20 alternatives a token (needs logprobs).
     logit_bias: token id to -100..100.
-    tools: OpenAI tool dicts. tool_choice: "none", "auto", "required", a tool's name, or OpenAI's dict.
+    tools: Python functions, `Tool`s or OpenAI tool dicts.
+    tool_choice: "none", "auto", "required", a tool's name, or OpenAI's dict.
     parallel_tool_calls: may several tools be called in one turn?
-    structured: {"type": "json"}, OpenAI's {"type": "json_schema", ...}, or a JSON schema.
+    structured: {"type": "json"}, OpenAI's {"type": "json_schema", ...}, a JSON schema, or a type that pydantic knows.
+    structured_retries: how often an answer that does not validate is asked for again, with the reason. Default 0.
+    structured_by: "native" (the service's own form) or "instruction" (a text in the prompt). Default: native where the
+        service and the model have it.
     reasoning: an effort word, a budget in tokens, or True / False.
     user: your stable id of the end user. metadata: text to text. service_tier: the service's word.
     modalities, audio, prediction, verbosity: as OpenAI has them.
@@ -58,10 +63,12 @@ class CallSettings(TypedDict, total=False):
     logprobs: bool | None
     top_logprobs: int | None
     logit_bias: Mapping[str, float] | None
-    tools: Sequence[Mapping[str, object]] | None
+    tools: Sequence[Mapping[str, object] | Callable[..., object] | Tool] | None
     tool_choice: str | Mapping[str, object] | None
     parallel_tool_calls: bool | None
-    structured: Mapping[str, object] | None
+    structured: Mapping[str, object] | type | object | None
+    structured_retries: int | None
+    structured_by: Literal["native", "instruction"] | None
     reasoning: Effort | int | bool | None
     user: str | None
     metadata: Mapping[str, str] | None
@@ -92,6 +99,7 @@ class Settings(CallSettings, total=False):
     client_cert: path of a PEM file, or (certificate, key) paths.
     allow_insecure: allow a key over http:// to a host that is not loopback. Default False.
     max_connections: most connections open at once. Default 1000 (the SDK's).
+    max_context_messages: most messages that a `Conversation` sends, 1 or more. Default: all.
     """
 
     api_key: str | Callable[[], str] | None
@@ -104,6 +112,7 @@ class Settings(CallSettings, total=False):
     client_cert: str | tuple[str, str] | None
     allow_insecure: bool | None
     max_connections: int | None
+    max_context_messages: int | None
 
 
 #: Numbers and their range: type, lowest, highest, is the lowest itself allowed.
@@ -120,6 +129,8 @@ RANGES: Mapping[str, tuple[type, float | None, float | None, bool]] = {
     "seed": (int, None, None, True),
     "n": (int, 1, 128, True),
     "top_logprobs": (int, 0, 20, True),
+    "structured_retries": (int, 0, 10, True),
+    "max_context_messages": (int, 1, None, True),
     "timeout": (float, 0, None, False),
     "deadline": (float, 0, None, False),
     "max_connections": (int, 1, None, True),
@@ -129,10 +140,9 @@ KINDS: Mapping[str, tuple[tuple[type, ...], str]] = {
     "stop": ((str, Sequence), "text or a list of texts"),
     "logprobs": ((bool,), "True or False"),
     "logit_bias": ((Mapping,), "a dict of token id to number"),
-    "tools": ((Sequence,), "a list of OpenAI tool dicts"),
+    "tools": ((Sequence,), "a list of functions, Tools or OpenAI tool dicts"),
     "tool_choice": ((str, Mapping), "none, auto, required, a tool's name or OpenAI's dict"),
     "parallel_tool_calls": ((bool,), "True or False"),
-    "structured": ((Mapping,), 'a dict: {"type": "json"} or a JSON schema'),
     "user": ((str,), "text"),
     "metadata": ((Mapping,), "a dict of text to text"),
     "service_tier": ((str,), "text"),
@@ -152,5 +162,6 @@ KINDS: Mapping[str, tuple[tuple[type, ...], str]] = {
 #: What goes to the service as part of the question. A provider names those that it has.
 SAMPLING = frozenset(CallSettings.__annotations__) - {
     "options", "timeout", "deadline", "retry", "streaming", "extra_headers", "extra_body", "on_unsupported",
+    "structured_retries", "structured_by",
 }  # fmt: skip
 EFFORTS = frozenset({"none", "minimal", "low", "medium", "high", "xhigh", "max"})

@@ -6,16 +6,18 @@ connection; a stream that is read to its end gives it back to the pool.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Generator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from llmkit.errors import LLMError
+from llmkit.errors import ConfigError, LLMError
 
 if TYPE_CHECKING:
     from llmkit.engine import Plan
     from llmkit.responses import Chunk, Response
     from llmkit.transport.drivers import AsyncRun
+
+T = TypeVar("T")
 
 
 class _Outcome:
@@ -26,6 +28,18 @@ class _Outcome:
         self._error: LLMError | None = None
         self._closed = False
         self._plan: Plan | None = None
+        self._then: Callable[[Response | None], None] | None = None
+
+    def when_over(self, then: Callable[[Response | None], None]) -> None:
+        """Call `then` once, when the stream is over: with the whole answer, or `None` if it failed or was left."""
+        self._then = then
+        if self._closed or self._response is not None or self._error is not None:
+            self._over()
+
+    def _over(self) -> None:
+        then, self._then = self._then, None
+        if then is not None:
+            then(self._response)
 
     @property
     def response(self) -> Response:
@@ -52,6 +66,31 @@ class _Outcome:
         return Response(()) if self._plan is None else self._plan.partial()
 
 
+class _Growing:
+    """The values of a structured answer in the making: one for each batch of chunks that made it another one."""
+
+    def __init__(self, outcome: _Outcome) -> None:
+        self._outcome = outcome
+        self._last: object = None
+
+    def __call__(self, batch: Sequence[Chunk]) -> Sequence[Any]:
+        # Only new text can change the value, and reading it all again costs the more the longer it is.
+        if not any(chunk.content for chunk in batch):
+            return ()
+        partial = self._outcome.partial
+        if partial.choices and partial.structured_by is None:
+            raise ConfigError("the call asked for no structure", hint="Pass structured=, or iterate the stream itself")
+        value = partial.parsed
+        if value is None or value == self._last:
+            return ()
+        self._last = value
+        return (value,)
+
+
+def _same(batch: Sequence[Chunk]) -> Sequence[Chunk]:
+    return batch
+
+
 class ChatStream(_Outcome):
     """A streamed answer, read from a thread. The call is made at once; the constructor waits for the first content.
 
@@ -75,29 +114,43 @@ class ChatStream(_Outcome):
             return next(self._batches)
         except StopIteration as stop:
             self._response, self._batches = stop.value, None
+            self._over()
         except LLMError as error:
             self._error, self._batches = error, None
+            self._over()
             raise
         return None
 
     def __iter__(self) -> Iterator[Chunk]:
         if self._iterator is not None:
             return self._iterator
-        return self._chunks()
+        return self._read(_same)
 
     def __next__(self) -> Chunk:
         if self._iterator is None:
-            self._iterator = self._chunks()
+            self._iterator = self._read(_same)
         return next(self._iterator)
 
-    def _chunks(self) -> Iterator[Chunk]:
-        """The chunks. A loop that is left drops this generator, whose end closes the connection."""
+    def partial_values(self) -> Iterator[Any]:
+        """With `structured=`: the value as it grows, in place of the chunks.
+
+        Each is plain JSON values (dicts, lists, text, numbers), not validated, and differs from the one before. The
+        validated value is `response.parsed`, after the loop. A stream is iterated once, by this or by its chunks.
+
+        Raises:
+            InvalidStructure: the whole answer does not validate. It is not asked for again.
+            LLMError: as the loop over the chunks does.
+        """
+        return self._read(_Growing(self))
+
+    def _read(self, out: Callable[[Sequence[Chunk]], Iterable[T]]) -> Iterator[T]:
+        """What `out` makes of the batches. A loop that is left drops this generator: its end closes the connection."""
         try:
             batch, self._first = self._first, None
             if batch is None:
                 batch = self._next_batch()
             while batch is not None:
-                yield from batch
+                yield from out(batch)
                 batch = self._next_batch()
         finally:
             self.close()
@@ -106,6 +159,7 @@ class ChatStream(_Outcome):
         """Close the connection. What has come stays in `partial`."""
         self._closed = True
         batches, self._batches = self._batches, None
+        self._over()
         if batches is not None:
             batches.close()
 
@@ -125,7 +179,7 @@ class AsyncChatStream(_Outcome):
     def __init__(self, make_plan: Callable[[], Plan]) -> None:
         super().__init__()
         self._make_plan = make_plan
-        self._run: AsyncRun | None = None
+        self._run: AsyncRun[Response] | None = None
         self._batches: AsyncIterator[Sequence[Chunk]] | None = None
         self._first: Sequence[Chunk] | None = None
         self._iterator: AsyncIterator[Chunk] | None = None
@@ -150,30 +204,36 @@ class AsyncChatStream(_Outcome):
             return await anext(self._batches)
         except StopAsyncIteration:
             self._response, self._batches = self._run.response, None
+            self._over()
         except LLMError as error:
             self._error, self._batches = error, None
+            self._over()
             raise
         return None
 
     def __aiter__(self) -> AsyncIterator[Chunk]:
         if self._iterator is not None:
             return self._iterator
-        return self._chunks()
+        return self._read(_same)
 
     async def __anext__(self) -> Chunk:
         if self._iterator is None:
-            self._iterator = self._chunks()
+            self._iterator = self._read(_same)
         return await anext(self._iterator)
 
-    async def _chunks(self) -> AsyncIterator[Chunk]:
+    def partial_values(self) -> AsyncIterator[Any]:
+        """As `ChatStream.partial_values`: `async for value in stream.partial_values()`."""
+        return self._read(_Growing(self))
+
+    async def _read(self, out: Callable[[Sequence[Chunk]], Iterable[T]]) -> AsyncIterator[T]:
         try:
             await self._open()
             batch, self._first = self._first, None
             if batch is None:
                 batch = await self._next_batch()
             while batch is not None:
-                for chunk in batch:
-                    yield chunk
+                for item in out(batch):
+                    yield item
                 batch = await self._next_batch()
         finally:
             await self.close()
@@ -182,6 +242,7 @@ class AsyncChatStream(_Outcome):
         """Close the connection. What has come stays in `partial`."""
         self._closed = True
         batches, self._batches = self._batches, None
+        self._over()
         if batches is not None:
             await batches.aclose()  # type: ignore[attr-defined]  # it is an async generator
 

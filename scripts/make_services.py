@@ -19,9 +19,21 @@ LICENCE = "models.dev, MIT licence, Copyright (c) 2025 models.dev"
 OWN = {"openai", "openrouter", "ollama"}
 #: Variables that name an address, not a key.
 ADDRESSES = {"PRIVATEMODE_ENDPOINT"}
+#: Short names to the service's ids; a test holds them to `models.json`.
+ALIASES = {
+    "deepinfra": {"llama-3.3-70b": "meta-llama/Llama-3.3-70B-Instruct-Turbo"},
+    "groq": {"llama-3.1-8b": "llama-3.1-8b-instant", "llama-3.3-70b": "llama-3.3-70b-versatile"},
+    "mistral": {
+        "codestral": "codestral-latest",
+        "mistral-large": "mistral-large-latest",
+        "mistral-medium": "mistral-medium-latest",
+        "mistral-small": "mistral-small-latest",
+    },
+    "togetherai": {"llama-3.3-70b": "meta-llama/Llama-3.3-70B-Instruct-Turbo"},
+}
 
 
-def row(service: dict) -> dict:
+def row(name: str, service: dict) -> dict:
     """One service as attributes of `ChatProvider`."""
     url = service["base_url"].rstrip("/").removesuffix("/chat/completions")
     in_url = set(re.findall(r"\$\{(\w+)\}", url))
@@ -31,6 +43,8 @@ def row(service: dict) -> dict:
         made["base_url_env"] = addresses
     if not keys:
         made["key_required"] = False
+    if name in ALIASES:
+        made["aliases"] = ALIASES[name]
     return made
 
 
@@ -38,7 +52,7 @@ def main() -> None:
     """Write the file."""
     source = Path(sys.argv[1]) if len(sys.argv) > 1 else SHARED / "services" / "openai-compatible.json"
     data = json.loads(source.read_text("utf-8"))
-    services = {name: row(service) for name, service in sorted(data["services"].items()) if name not in OWN}
+    services = {name: row(name, service) for name, service in sorted(data["services"].items()) if name not in OWN}
     head = {"source": data["source"], "licence": LICENCE}
     lines = [f"  {json.dumps(name)}: {json.dumps(value, ensure_ascii=False)}" for name, value in services.items()]
     text = json.dumps(head, ensure_ascii=False, indent=1)[:-2] + ',\n "services": {\n' + ",\n".join(lines) + "\n }\n}\n"

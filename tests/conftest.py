@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any, TypeVar
 
 import pytest
@@ -29,13 +30,14 @@ FAST = RetryPolicy(backoff=0.005, longest_backoff=0.01)
 MODELS = {"openrouter": "openai/gpt-4o-mini", "openai": "gpt-4o-mini", "ollama": "llama3.2"}
 PROVIDERS = tuple(MODELS)
 
+_CACHES = count()
 _PREFIXES = ("OPENROUTER_", "OPENAI_", "OLLAMA_", "AZURE_OPENAI_", "OR_")
 _NAMES = {"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "LLMKIT_CONFIG", "SSL_CERT_FILE", "SSL_CERT_DIR"}
 
 
 @pytest.fixture(autouse=True)
-def clean_environment(request: pytest.FixtureRequest) -> Iterator[None]:
-    """No key, address or proxy of the developer's own reaches a test, except one that calls the real services."""
+def clean_environment(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No key, address, proxy, file or cache of the developer's own reaches a test, except one that calls the real services."""
     if request.node.get_closest_marker("live"):
         yield
         return
@@ -43,6 +45,9 @@ def clean_environment(request: pytest.FixtureRequest) -> Iterator[None]:
     for name in kept:
         if name.startswith(_PREFIXES) or name.upper() in _NAMES:
             del os.environ[name]
+    # A folder of this test's own, which need not exist: an address of another test must not bring that one's models.
+    os.environ["XDG_CACHE_HOME"] = str(tmp_path_factory.getbasetemp() / f"cache-{next(_CACHES)}")
+    os.environ["XDG_CONFIG_HOME"] = str(tmp_path_factory.getbasetemp() / "no-config")
     yield
     os.environ.clear()
     os.environ.update(kept)

@@ -216,12 +216,22 @@ def rows(text: str, first: str) -> dict[str, list[str]]:
 
 
 def error_classes() -> dict[str, type[errors.LLMError]]:
-    """All of the tree, by name."""
-    return {
-        name: cls
-        for name, cls in vars(errors).items()
-        if inspect.isclass(cls) and issubclass(cls, errors.LLMError) and cls.__module__ == errors.__name__
-    }
+    """All of the tree that is public, by name."""
+    exported = {name: getattr(llmkit, name) for name in llmkit.__all__}
+    return {name: cls for name, cls in exported.items() if inspect.isclass(cls) and issubclass(cls, errors.LLMError)}
+
+
+def test_every_error_is_public() -> None:
+    """The classes of the tree, wherever they stand, are names of `llmkit`."""
+
+    def below(cls: type[errors.LLMError]) -> Iterator[type[errors.LLMError]]:
+        for sub in cls.__subclasses__():
+            yield sub
+            yield from below(sub)
+
+    public = set(error_classes().values())
+    ours = [cls for cls in below(errors.LLMError) if cls.__module__.startswith("llmkit.")]
+    assert not [cls for cls in ours if cls not in public and not cls.__module__.startswith("llmkit.testing")]
 
 
 def test_the_error_page_says_what_each_class_does() -> None:
@@ -248,8 +258,8 @@ def test_the_error_page_draws_the_tree() -> None:
         assert name is not None
         depth = name.start() // 4
         stack[depth:] = [name[0]]
-        parent = errors.LLMError.__mro__[1] if depth == 0 else getattr(errors, stack[depth - 1])
-        assert getattr(errors, name[0]).__bases__[0] is parent, line
+        parent = errors.LLMError.__mro__[1] if depth == 0 else getattr(llmkit, stack[depth - 1])
+        assert getattr(llmkit, name[0]).__bases__[0] is parent, line
     assert set(re.findall(r"[A-Z]\w+", tree[0])) - {"ValueError", "TimeoutError"} == set(error_classes())
 
 
@@ -346,6 +356,17 @@ def test_the_commands_of_the_readme_are_those_of_the_build() -> None:
     build = (ROOT / ".ci" / "run").read_text("utf-8")
     assert tests in build
     assert demo.rpartition("&& ")[2] in build
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "docs").glob("coming-from-*.md")), ids=lambda path: path.stem)
+def test_every_line_of_a_comparison_runs(path: Path) -> None:
+    """What stands on the right of a "Coming from" table is a line of the page's code, which runs."""
+    text = path.read_text("utf-8")
+    code = {line.strip() for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL) for line in block.splitlines()}
+    right = [re.findall(r"`([^`]+)`", line.strip("| ").split(" | ")[-1]) for line in text.splitlines() if line[:1] == "|"]
+    shown = [said for cell in right[2:] for said in cell]
+    assert len(shown) >= len(right) - 2, "each row shows a line of llmkit"
+    assert not [said for said in shown if said not in code]
 
 
 @pytest.mark.parametrize("page_path", PAGES, ids=lambda page: page.stem)

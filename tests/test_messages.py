@@ -219,7 +219,7 @@ def test_parts_from_bytes() -> None:
 @pytest.mark.parametrize(
     "part",
     [
-        {"type": "text", "text": "x", "cache_control": {"type": "ephemeral"}},
+        {"type": "text", "text": "x", "foo": {"bar": 1}},
         {"type": "image_url", "image_url": {"url": "https://a.example/x.png", "detail": "low"}, "foo": 1},
         {"type": "image_url", "image_url": {"url": "https://a.example/x.png", "media_type": "image/png"}},
         {"type": "input_audio", "input_audio": {"data": "AA==", "format": "mp3", "sample_rate": 16000}},

@@ -11,8 +11,9 @@ from llmkit.cli.summary import DOT
 from llmkit.cli.terminal import Output
 
 if TYPE_CHECKING:
+    from llmkit.conversation import Conversation
     from llmkit.language import LanguageModel
-    from llmkit.messages import Message
+    from llmkit.parts import Part
     from llmkit.responses import Delta, Response
 
 
@@ -25,7 +26,7 @@ class Answer:
         self._aside = Output(sys.stderr)
         self.text = ""
 
-    def get(self, model: LanguageModel, turns: Sequence[Message]) -> Response:
+    def get(self, talk: Conversation, question: str, parts: Sequence[Part] = ()) -> Response:
         """Ask, show, and give the response.
 
         Raises:
@@ -34,8 +35,8 @@ class Answer:
         """
         try:
             if not self._ask.stream:
-                return self._whole(model.chat_complete(turns, stream=False))
-            with model.chat_complete(turns, stream=True) as stream:
+                return self._whole(talk.send(question, attachments=parts, stream=False))
+            with talk.send(question, attachments=parts, stream=True) as stream:
                 for chunk in stream:
                     for choice in chunk.choices:
                         if choice.index == 0:

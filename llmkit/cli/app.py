@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from llmkit.cli import completion
+
 app = typer.Typer(
     name="llmkit",
     no_args_is_help=True,
-    add_completion=False,
     rich_markup_mode=None,  # plain help, plain errors, and no waiting for rich
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -26,22 +28,43 @@ def _show_version(wanted: bool) -> None:
 
 @app.callback()
 def llmkit(
-    version: Annotated[
+    context: typer.Context,
+    version: Annotated[  # noqa: ARG001 - its callback has done the work
         bool, typer.Option("--version", help="Show the version.", callback=_show_version, is_eager=True)
     ] = False,
+    env_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--env-file", metavar="FILE", help="Read variables from FILE instead of .env.", show_default=False
+        ),
+    ] = None,
+    no_env_file: Annotated[bool, typer.Option("--no-env-file", help="Read no .env.")] = False,
 ) -> None:
-    r"""Call any language model by name.
+    """Call any language model by name.
 
     \b
       llmkit demo                         see it work, offline: no key, no cost
       llmkit chat "hello" -p openrouter   ask; needs OPENROUTER_API_KEY
       llmkit chat -p ollama -m llama3.2   a conversation with a model on this machine
+      llmkit models -p openrouter         which models there are, and what they cost
       llmkit providers                    what is installed, and is it configured?
+      llmkit config                       which file, profiles and settings apply
+      llmkit doctor                       what is wrong, and what to do
 
-    The answer goes to stdout, everything else to stderr.
+    The answer goes to stdout, everything else to stderr. Variables are read from a .env file in the working directory
+    or above, too; those of the environment outrank it.
 
     Exit codes: 0 done, 1 a call failed, 2 the command line or the environment is wrong, 130 stopped by Ctrl-C.
     """
+    from llmkit.cli.environment import load
+    from llmkit.cli.failure import guarded
+
+    def read() -> int:
+        context.obj = None if no_env_file else load(env_file)
+        return 0
+
+    if code := guarded(read):
+        raise typer.Exit(code)
 
 
 @app.command()
@@ -53,11 +76,26 @@ def chat(
     provider: Annotated[
         str | None,
         typer.Option(
-            "-p", "--provider", metavar="NAME", help="Provider, or provider:model. See `llmkit providers --all`."
+            "-p",
+            "--provider",
+            metavar="NAME",
+            help="Provider, profile or provider:model. See `llmkit providers --all`.",
+            autocompletion=completion.providers,
         ),
     ] = None,
-    model: Annotated[str | None, typer.Option("-m", "--model", metavar="NAME", help="Model.")] = None,
+    model: Annotated[
+        str | None,
+        typer.Option("-m", "--model", metavar="NAME", help="Model.", autocompletion=completion.models),
+    ] = None,
     system: Annotated[str | None, typer.Option("--system", metavar="TEXT", help="System message.")] = None,
+    attach: Annotated[
+        list[str] | None,
+        typer.Option("-a", "--attach", metavar="FILE", help="File, or its address, to ask about; may be repeated."),
+    ] = None,
+    history: Annotated[
+        str | None,
+        typer.Option("--history", metavar="FILE", help="Go on from this file, and keep the conversation in it."),
+    ] = None,
     fallback: Annotated[
         list[str] | None,
         typer.Option("--fallback", metavar="TARGET", help="provider:model to try next; may be repeated."),
@@ -92,13 +130,14 @@ def chat(
     json: Annotated[bool, typer.Option("--json", help="Write the whole response as one JSON object.")] = False,
     verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Say what is tried, on stderr.")] = False,
 ) -> None:
-    r"""Ask a model; without PROMPT, talk to it.
+    """Ask a model; without PROMPT, talk to it.
 
     \b
       llmkit chat "Why is the sky blue?" -p openrouter -m anthropic/claude-3.5-sonnet
       git diff | llmkit chat "Write a commit message" -p ollama -m llama3.2
       llmkit chat "hello" -m my-model --base-url http://localhost:8000/v1
       llmkit chat -p openai -m gpt-4o-mini --fallback ollama:llama3.2
+      llmkit chat "What is in this picture?" -a photo.jpg
 
     The answer is streamed to stdout. A line on stderr says which model answered, the tokens of question and answer,
     and the cost. Text that is piped in is read too: with PROMPT it follows it, after an empty line.
@@ -106,7 +145,8 @@ def chat(
     Without PROMPT, on a terminal, it is a conversation: /help lists its commands. Ctrl-C stops an answer and keeps
     what came; Ctrl-D ends.
 
-    Without -p it is the first of: openrouter or openai, if its key is set; ollama, if it answers.
+    Without -p it is the configuration file's default profile, else the first of: openrouter or openai, if its key is
+    set; ollama, if it answers.
 
     Control characters in an answer are replaced by visible ones, so that a model cannot drive the terminal; in a
     pipe, carriage returns and bidirectional controls stay. --json keeps everything.
@@ -128,6 +168,8 @@ def chat(
         provider=provider,
         model=model,
         system=system,
+        attach=attach or [],
+        history=history,
         named=named,
         extra=setting or [],
         key_env=key_env,
@@ -160,6 +202,165 @@ def providers(
     from llmkit.cli.providers import providers
 
     raise typer.Exit(guarded(lambda: providers(everything=everything, check=check, as_json=json)))
+
+
+@app.command(short_help="List models: price, context, abilities.")
+def models(
+    query: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="WORDS", help="Only models whose id, name or description has them.", show_default=False),
+    ] = None,
+    provider: Annotated[
+        str | None,
+        typer.Option("-p", "--provider", metavar="NAME", help="Whose models.", autocompletion=completion.providers),
+    ] = None,
+    info: Annotated[
+        str | None,
+        typer.Option("-m", "--model", metavar="MODEL", help="Show all that is known of one model.", show_default=False),
+    ] = None,
+    free: Annotated[bool, typer.Option("--free", help="Only those that cost nothing.")] = False,
+    max_price: Annotated[
+        float | None,
+        typer.Option("--max-price", metavar="USD", help="Most US dollars per million tokens, of prompt and answer."),
+    ] = None,
+    min_context: Annotated[
+        int | None, typer.Option("--min-context", metavar="TOKENS", help="Least tokens of context.")
+    ] = None,
+    supports: Annotated[
+        list[str] | None,
+        typer.Option("--supports", metavar="WORD", help="tools, vision, json_schema, reasoning, ...; may be repeated."),
+    ] = None,
+    sort: Annotated[
+        str | None,
+        typer.Option(
+            "--sort",
+            metavar="KEY",
+            help="price, context, age, name, size, throughput, intelligence, coding or agentic.",
+        ),
+    ] = None,
+    limit: Annotated[int | None, typer.Option("-n", "--limit", metavar="NUMBER", help="Most rows.", min=1)] = None,
+    refresh: Annotated[bool, typer.Option("--refresh", help="Ask the service, even if the list is fresh.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Write JSON: prices as text, USD per token.")] = False,
+) -> None:
+    """List the models of a provider, with context, prices and abilities.
+
+    \b
+      llmkit models -p openrouter --free --supports tools
+      llmkit models -p openrouter claude --sort price
+      llmkit models -p openrouter --sort coding --max-price 1 -n 10
+      llmkit models -p openrouter -m openai/gpt-4o-mini
+
+    Prices are US dollars per million tokens; ? is not known. Lists are kept for an hour.
+    """
+    from llmkit.cli.failure import guarded
+    from llmkit.cli.models import Wanted, model
+    from llmkit.cli.models import models as run
+
+    if info is not None:
+        target = info if provider is None else f"{provider}:{info}"
+        raise typer.Exit(guarded(lambda: model(target, as_json=json, refresh=refresh)))
+    filters: dict[str, object] = {
+        "free": True if free else None,
+        "max_price": max_price,
+        "min_context": min_context,
+        "supports": supports or (),
+        "query": " ".join(query) if query else None,
+    }
+    wanted = Wanted(provider=provider, filters=filters, sort=sort, limit=limit, refresh=refresh, json=json)
+    raise typer.Exit(guarded(lambda: run(wanted)))
+
+
+@app.command(short_help="Ask several models the same, side by side.")
+def compare(
+    prompt: Annotated[str, typer.Argument(metavar="PROMPT", help="What to ask.", show_default=False)],
+    model: Annotated[
+        list[str],
+        typer.Option("-m", "--model", metavar="TARGET", help="provider:model or a profile; repeat it."),
+    ],
+    system: Annotated[str | None, typer.Option("--system", metavar="TEXT", help="System message.")] = None,
+    temperature: Annotated[float | None, typer.Option("--temperature", metavar="NUMBER", help="0 to 2.")] = None,
+    max_tokens: Annotated[
+        int | None, typer.Option("--max-tokens", metavar="NUMBER", help="Most tokens of an answer.")
+    ] = None,
+    timeout: Annotated[
+        float | None,
+        typer.Option("--timeout", metavar="SECONDS", help="Longest wait for an answer, per attempt. [default: 120]"),
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Write a JSON list.")] = False,
+) -> None:
+    """Ask several models the same at once: answers, seconds, tokens, cost.
+
+    \b
+      llmkit compare "Why is the sky blue?" -m openrouter:openai/gpt-4o-mini -m ollama:llama3.2
+    """
+    from llmkit.cli.compare import compare as run
+    from llmkit.cli.failure import guarded
+
+    named = {"temperature": temperature, "max_tokens": max_tokens, "timeout": timeout}
+    settings = {name: value for name, value in named.items() if value is not None}
+    raise typer.Exit(guarded(lambda: run(prompt, model, system=system, settings=settings, as_json=json)))
+
+
+@app.command(short_help="Fetch a model with Ollama.")
+def pull(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="Such as llama3.2 or qwen3:4b.", show_default=False)],
+    provider: Annotated[str, typer.Option("-p", "--provider", metavar="NAME", help="Whose machine.")] = "ollama",
+    base_url: Annotated[str | None, typer.Option("--base-url", metavar="URL", help="Address of the server.")] = None,
+) -> None:
+    """Fetch a model onto the machine of an Ollama, with its progress. Ctrl-C stops; a new pull goes on from there."""
+    from llmkit.cli.failure import guarded
+    from llmkit.cli.pull import pull as run
+
+    raise typer.Exit(guarded(lambda: run(model, provider=provider, base_url=base_url)))
+
+
+@app.command(short_help="Show the configuration file, and which settings apply.")
+def config(
+    name: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="PROFILE",
+            help="A profile or a provider; without it the default profile.",
+            show_default=False,
+            autocompletion=completion.providers,
+        ),
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option("-m", "--model", metavar="NAME", help="Another model.", show_default=False)
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Write a JSON object.")] = False,
+) -> None:
+    r"""Show which configuration file applies, its profiles, and the settings with where each came from.
+
+    \b
+      llmkit config
+      llmkit config smart
+      llmkit config openrouter
+
+    Nothing is sent, and no key is shown.
+    """
+    from llmkit.cli.config import config as run
+    from llmkit.cli.failure import guarded
+
+    raise typer.Exit(guarded(lambda: run(name, model, as_json=json)))
+
+
+@app.command(short_help="Say what is wrong, and what to do.")
+def doctor(
+    context: typer.Context,
+    offline: Annotated[bool, typer.Option("--offline", help="Ask no service.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Write a JSON list.")] = False,
+) -> None:
+    """Look at keys, credits, Ollama, versions, proxies and files, and say what to do.
+
+    Every service whose key is set is asked whether the key is good; no model is called, and nothing costs money. The
+    exit code is 1 if something is wrong.
+    """
+    from llmkit.cli.doctor import doctor as run
+    from llmkit.cli.failure import guarded
+
+    env_file = context.find_root().obj
+    raise typer.Exit(guarded(lambda: run(offline=offline, env_file=env_file, as_json=json)))
 
 
 @app.command(short_help="See it work: offline against a simulator, or --real.")

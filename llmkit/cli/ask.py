@@ -9,11 +9,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
-from llmkit.errors import ConfigError
-from llmkit.messages import Message
+from llmkit.errors import BadRequest, ConfigError, PayloadTooLarge
 
 if TYPE_CHECKING:
     from llmkit.language import LanguageModel
+    from llmkit.parts import Part
     from llmkit.settings import Settings
 
 
@@ -25,6 +25,8 @@ class Ask:
     provider: str | None
     model: str | None
     system: str | None
+    attach: Sequence[str]
+    history: str | None
     named: Mapping[str, object]
     extra: Sequence[str]
     key_env: str | None
@@ -34,9 +36,26 @@ class Ask:
     verbose: bool
 
 
-def opening(ask: Ask) -> list[Message]:
-    """The turns that stand before the first question."""
-    return [] if ask.system is None else [Message("system", _text(ask.system, "--system"))]
+def system_text(ask: Ask) -> str | None:
+    """The system message."""
+    return None if ask.system is None else _text(ask.system, "--system")
+
+
+def attached(source: str) -> Part:
+    """A file or address as a part of the question.
+
+    Raises:
+        ConfigError: it cannot be attached; nothing was sent.
+    """
+    from llmkit.attachments import attach
+
+    try:
+        return attach(os.path.expanduser(_text(source, "the attachment")))  # noqa: PTH111 - it may be an address
+    except PayloadTooLarge as error:
+        raise ConfigError(error.message, hint="Attach a smaller one, or its address") from None
+    except BadRequest as error:
+        hint = "Its name or its content must say what it is" if "media_type=" in error.hint else error.hint
+        raise ConfigError(error.message, hint=hint) from None
 
 
 def read_question(prompt: str | None) -> str | None:
@@ -84,7 +103,7 @@ def make_model(ask: Ask) -> LanguageModel:
         raise ConfigError("only one answer can be shown", hint="For n answers add --json")
     provider, model = ask.provider, ask.model and _text(ask.model, "--model")
     if provider is None:
-        from llmkit.cli.found import default_target
+        from llmkit.quick import default_target
 
         provider, model = ("openai", model) if "base_url" in settings else default_target(model)
     return create_language(provider, model, config=cast("Settings", settings))

@@ -5,18 +5,22 @@ from __future__ import annotations
 import json
 import logging
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from llmkit.cli.answer import Answer, stopped_line
-from llmkit.cli.ask import Ask, make_model, opening, read_question
+from llmkit.cli.ask import Ask, attached, make_model, read_question, system_text
 from llmkit.cli.failure import DONE, STOPPED, deaf
 from llmkit.cli.summary import answer_line
 from llmkit.cli.terminal import note
+from llmkit.conversation import Conversation
 from llmkit.errors import ConfigError
-from llmkit.messages import Message
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from llmkit.language import LanguageModel
+    from llmkit.parts import Part
     from llmkit.responses import Response
 
 
@@ -26,22 +30,36 @@ def chat(ask: Ask) -> int:
     question = read_question(ask.prompt)
     if question is None and ask.json:
         raise ConfigError("--json needs a prompt", hint='llmkit chat "..." --json')
+    parts = [attached(source) for source in ask.attach]
     with make_model(ask) as model:
+        talk = conversation(model, ask)
         if question is None:
             from llmkit.cli.session import session
 
-            return session(model, ask)
-        return _once(model, ask, question)
+            return session(talk, ask, parts)
+        return _once(talk, ask, question, parts)
 
 
-def _once(model: LanguageModel, ask: Ask, question: str) -> int:
+def conversation(model: LanguageModel, ask: Ask) -> Conversation:
+    """The conversation of `--history`, or a new one. A system message of the command line outranks the kept one."""
+    system = system_text(ask)
+    if ask.history is None or not Path(ask.history).exists():
+        return Conversation(model, system=system)
+    talk = Conversation.load(ask.history, model)
+    talk.system = talk.system if system is None else system
+    return talk
+
+
+def _once(talk: Conversation, ask: Ask, question: str, parts: Sequence[Part]) -> int:
     answer = Answer(ask)
     try:
-        response = answer.get(model, [*opening(ask), Message("user", question)])
+        response = answer.get(talk, question, parts)
     except KeyboardInterrupt:
         deaf()
-        note(stopped_line(model))
+        note(stopped_line(talk.model))
         return STOPPED
+    if ask.history is not None:
+        talk.save(ask.history)
     if ask.json:
         print(json.dumps(_as_json(response), indent=2, default=str))
     note(answer_line(response))

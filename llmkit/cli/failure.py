@@ -28,6 +28,7 @@ _PHRASES = (
     (re.compile(r'create_language\("openai", model, base_url=\.\.\.\)'), "-p openai -m MODEL --base-url URL"),
     (re.compile(r'create_language\("[^"]*", "model-name"\)'), "-m MODEL"),
     (re.compile(r'create_language\("([^"]*)", "([^"]*)"\)'), r"-p \1 -m \2"),
+    (re.compile(r"\bName one, set a key"), "Name one with -p, set a key"),
     (re.compile(r"(?i)\bpass api_key="), "name the variable that holds the key with --key-env"),
     (re.compile(r"\bapi_key="), "--key-env"),
     (re.compile(r"\bbase_url\b=?"), "--base-url"),

@@ -9,58 +9,103 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from threading import Thread
 from typing import TYPE_CHECKING
 
 from llmkit.cli.answer import Answer, stopped_line
-from llmkit.cli.ask import Ask, opening
+from llmkit.cli.ask import Ask, attached
 from llmkit.cli.failure import DONE, report
 from llmkit.cli.summary import answer_line, totals_line
 from llmkit.cli.terminal import note
 from llmkit.errors import LLMError
 from llmkit.messages import Message
+from llmkit.parts import TextPart
 
 if TYPE_CHECKING:
-    from llmkit.language import LanguageModel
+    from llmkit.conversation import Conversation
+    from llmkit.parts import Part
 
 PROMPT, MORE = "> ", ". "
 QUOTE = '"""'
 HELP = """\
-/clear   forget the conversation
-/exit    end; so does Ctrl-D
-/help    this list
-Ctrl-C   stop an answer, or clear the line
-\"\"\"      begins and ends a text of several lines"""
+/attach FILE  put a file, or the address of one, into the next question
+/clear        forget the conversation
+/exit         end; so does Ctrl-D
+/help         this list
+Ctrl-C        stop an answer, or clear the line
+\"\"\"           begins and ends a text of several lines"""
 _COMMAND = re.compile(r"/[a-z?]+")
 
 
-def session(model: LanguageModel, ask: Ask) -> int:
-    """Talk until the user ends it. A failed call is reported and the talk goes on."""
-    note(f"{model.target}. /help lists the commands, Ctrl-D ends.")
+def session(talk: Conversation, ask: Ask, parts: Sequence[Part]) -> int:
+    """Talk until the user ends it. A failed call is reported and the talk goes on.
+
+    Args:
+        talk: what was said before, and who answers.
+        ask: what the command line said.
+        parts: its attachments, which go with the first question.
+    """
+    note(f"{talk.model.target}. {_before(talk)}/help lists the commands, Ctrl-D ends.")
     read = _reader()
     loading = Thread(target=_load, daemon=True)
     loading.start()
-    turns = opening(ask)
+    waiting = list(zip(ask.attach, parts, strict=True))
+    _tell(waiting)
     while (text := _next(read)) is not None:
-        command = text.strip()
+        command, _, rest = text.strip().partition(" ")
         if not command:
             continue
-        if command in ("/exit", "/quit", "/bye"):
+        if command in ("/exit", "/quit", "/bye") and not rest:
             break
-        if command == "/clear":
-            turns = opening(ask)
+        if command == "/attach":
+            _attach(waiting, rest.strip())
+        elif command == "/clear" and not rest:
+            talk.clear()
+            waiting.clear()
             note("cleared")
-        elif command in ("/help", "/?"):
+        elif command in ("/help", "/?") and not rest:
             note(HELP)
-        elif _COMMAND.fullmatch(command):
+        elif _COMMAND.fullmatch(command) and not rest:
             note(f"there is no command {command}; /help lists them")
-        else:
-            turns = _turn(model, ask, turns, text, loading)
-    totals = model.totals()
+        elif _turn(talk, ask, text, [part for _, part in waiting], loading):
+            waiting.clear()
+            _keep(talk, ask)
+    totals = talk.model.totals()
     if totals.attempts > 1:
         note(totals_line(totals))
     return DONE
+
+
+def _before(talk: Conversation) -> str:
+    return f"{len(talk)} turns from before. " if len(talk) else ""
+
+
+def _attach(waiting: list[tuple[str, Part]], source: str) -> None:
+    """Put a file or address into the next question; without a name, say what is in it."""
+    if not source:
+        note("/attach FILE puts a file or an address into the next question; /clear drops it")
+    else:
+        try:
+            waiting.append((source, attached(source)))
+        except LLMError as error:
+            report(error)
+            return
+    _tell(waiting)
+
+
+def _tell(waiting: Sequence[tuple[str, Part]]) -> None:
+    if waiting:
+        note("with the next question: " + ", ".join(source for source, _ in waiting))
+
+
+def _keep(talk: Conversation, ask: Ask) -> None:
+    """Write the history after each turn, so that nothing is lost however the session ends."""
+    if ask.history is not None:
+        try:
+            talk.save(ask.history)
+        except LLMError as error:
+            report(error)
 
 
 def _load() -> None:
@@ -71,24 +116,26 @@ def _load() -> None:
     sync_client(Endpoint("http://127.0.0.1", local=True)).close()
 
 
-def _turn(model: LanguageModel, ask: Ask, turns: list[Message], text: str, loading: Thread) -> list[Message]:
-    """Ask once and give the history as it is then. A question to which nothing came is not in it."""
-    asked = [*turns, Message("user", text)]
+def _turn(talk: Conversation, ask: Ask, text: str, parts: Sequence[Part], loading: Thread) -> bool:
+    """Ask once. Is the question in the history? One to which nothing came is not."""
     answer = Answer(ask)
+    before = len(talk)
     try:
         try:
             loading.join()
-            response = answer.get(model, asked)
+            response = answer.get(talk, text, parts)
         except KeyboardInterrupt:
-            note(stopped_line(model))
+            note(stopped_line(talk.model))
         except LLMError as error:
             report(error)
         else:
             note(answer_line(response))
-            return [*asked, response.message] if response.choices else turns
     except KeyboardInterrupt:
         pass  # pressed once more, in the middle of the above
-    return [*asked, Message("assistant", answer.text)] if answer.text else turns
+    if len(talk) == before and answer.text:
+        question = Message("user", (TextPart(text), *parts) if parts else text)
+        talk.add(question, Message("assistant", answer.text))
+    return len(talk) > before
 
 
 def _next(read: Callable[[str], str]) -> str | None:

@@ -9,17 +9,17 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Generator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from llmkit.effects import Effect, Emit, Open, Read, Sleep
-from llmkit.engine import Plan
+from llmkit.effects import Effect, Emit, Open, Read, Runnable, Sleep
 
 if TYPE_CHECKING:
     from llmkit.exchange import AsyncBody, Body
-    from llmkit.responses import Chunk, Response
+
+T = TypeVar("T")
 
 
-def stream(plan: Plan) -> Generator[Sequence[Chunk], None, Response]:
+def stream(plan: Runnable[T]) -> Generator[Sequence[Any], None, T]:
     """Run a call; yields the chunks of each read, returns the answer."""
     flow = plan.run()
     body: Body | None = None
@@ -59,7 +59,7 @@ def stream(plan: Plan) -> Generator[Sequence[Chunk], None, Response]:
             body.close()
 
 
-def run(plan: Plan) -> Response:
+def run(plan: Runnable[T]) -> T:
     """Run a call to its answer."""
     steps = stream(plan)
     try:
@@ -69,15 +69,15 @@ def run(plan: Plan) -> Response:
         return stop.value  # type: ignore[no-any-return]
 
 
-class AsyncRun:
+class AsyncRun(Generic[T]):
     """Runs a call on an event loop. `chunks()` yields the chunks of each read; then `response` is the answer."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Runnable[T]) -> None:
         self._plan = plan
         self._body: AsyncBody | None = None
-        self.response: Response | None = None
+        self.response: T | None = None
 
-    async def chunks(self) -> AsyncIterator[Sequence[Chunk]]:
+    async def chunks(self) -> AsyncIterator[Sequence[Any]]:
         """Run the call."""
         flow = self._plan.run()
         ended = False
@@ -103,7 +103,7 @@ class AsyncRun:
         finally:
             await self._close(ended)
 
-    async def run(self) -> Response:
+    async def run(self) -> T:
         """Run a call that emits nothing."""
         flow = self._plan.run()
         ended = False

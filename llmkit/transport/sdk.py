@@ -178,7 +178,7 @@ class _LoopClient:
 
 
 class Post:
-    """The SDK's `post()` with what is the same for every request of an endpoint made once."""
+    """The SDK's `post()` and `get()` with what is the same for every request of an endpoint made once."""
 
     def __init__(self, client: OpenAI | AsyncOpenAI, endpoint: Endpoint) -> None:
         import openai
@@ -186,6 +186,7 @@ class Post:
         from llmkit.transport.clients import base_headers
 
         self._post: Any = client.post
+        self._get: Any = client.get
         # A whole address: the SDK would otherwise parse and join it anew for each request.
         self._base_url = endpoint.base_url
         self._endpoint = endpoint
@@ -213,15 +214,12 @@ class Post:
             "timeout": self._timeout(left, connect=min(CONNECT, most), pool=most),
             "follow_redirects": False,
         }
+        address = self._base_url + request.path
+        answer = {"cast_to": object, "stream": True, "stream_cls": self._stream_class, "options": options}
+        if request.method == "GET":
+            return self._get(address, **answer)
         body = {"content": request.body} if self._takes_content else {"body": json.loads(request.body)}
-        return self._post(
-            self._base_url + request.path,
-            cast_to=object,
-            stream=True,
-            stream_cls=self._stream_class,
-            options=options,
-            **body,
-        )
+        return self._post(address, **answer, **body)
 
     def _all_headers(self, request: HTTPRequest) -> dict[str, Any]:
         headers = self._headers.copy()

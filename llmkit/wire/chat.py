@@ -9,16 +9,17 @@ class AcmeProvider(ChatProvider):
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from llmkit.errors import BadRequest, EmptyResponse, LLMError, MalformedResponse, RateLimited, ServerError, Unsupported
 from llmkit.exchange import Endpoint, HTTPReply, HTTPRequest
 from llmkit.messages import Message
-from llmkit.provider import BaseProvider, Call, Decoder
+from llmkit.provider import BaseProvider, Call, Decoder, Operation
 from llmkit.responses import Choice, Response
 from llmkit.secret import Secret
 from llmkit.settings import EFFORTS, SAMPLING, Settings
 from llmkit.usage import UNKNOWN_COST, Cost, Usage
+from llmkit.wire import cache_marks
 from llmkit.wire import chat_errors as errors
 from llmkit.wire import chat_request as request
 from llmkit.wire.chat_reply import (
@@ -36,6 +37,9 @@ from llmkit.wire.chat_reply import (
 from llmkit.wire.chat_stream import ChatDecoder
 from llmkit.wire.jsonbytes import BOM, decode_cut, decode_object, encode
 
+if TYPE_CHECKING:
+    from llmkit.models import ModelInfo
+
 #: What OpenAI's chat completions have. A compatible service is taken to have the same.
 OPENAI_SETTINGS = SAMPLING - {"top_k", "min_p", "top_a", "repetition_penalty"}
 
@@ -51,6 +55,9 @@ class ChatProvider(BaseProvider):
         takes_back: fields of earlier answers that go back with the conversation.
         part_types: part types that the service takes; `None` takes all and lets the service judge.
         max_stop: most `stop` texts.
+        takes_cache_control: does the service take prompt-cache breakpoints? Else they are left out of what is sent.
+        models_path: of the list of models, under the base URL.
+        models_need_key: does the list of models need a key?
     """
 
     path: str = "/chat/completions"
@@ -60,6 +67,9 @@ class ChatProvider(BaseProvider):
     takes_back: frozenset[str] = frozenset()
     part_types: frozenset[str] | None = None
     max_stop: int | None = None
+    takes_cache_control: bool = False
+    models_path: str = "/models"
+    models_need_key: bool = True
     supported: frozenset[str] = OPENAI_SETTINGS
 
     # Where
@@ -103,6 +113,8 @@ class ChatProvider(BaseProvider):
         out = request.message_dict(turn, takes_back=self.takes_back, parts=self.part_types)
         if turn.role == "developer":
             out["role"] = self.system_role
+        if cache_marks.marks(turn):
+            out = cache_marks.on_a_part(out) if self.takes_cache_control else cache_marks.left_out(out)
         return out
 
     def setting(self, name: str, value: object, call: Call) -> Mapping[str, object]:
@@ -115,6 +127,8 @@ class ChatProvider(BaseProvider):
             return self.reasoning(value)
         if name == "tool_choice":
             return {"tool_choice": request.tool_choice(value, call.settings.get("tools"))}
+        if name == "tools" and not self.takes_cache_control:
+            return {"tools": cache_marks.tools_without(value)}
         return {name: value}
 
     def max_tokens_name(self, call: Call) -> str:
@@ -229,6 +243,26 @@ class ChatProvider(BaseProvider):
     def decoder(self, call: Call) -> Decoder:
         """See `BaseProvider`."""
         return ChatDecoder(self, call)
+
+    # Models
+
+    def list_models(self) -> Operation[Sequence[ModelInfo]]:
+        """All models, as the service lists them."""
+        from llmkit.wire.models import rows
+
+        reply = yield HTTPRequest(self.models_path, method="GET")
+        return tuple(self.model_info(row) for row in rows(reply))
+
+    def model_info(self, row: JSON) -> ModelInfo:
+        """One row of the list; it has an id."""
+        from llmkit.wire import models, prices
+
+        return models.model_info(row, self.name, prices.plausible_pricing(row.get("pricing")))
+
+    def model_details(self, listed: ModelInfo) -> Operation[ModelInfo]:
+        """The list says all."""
+        yield from ()
+        return listed
 
     # Wrong
 

@@ -129,9 +129,13 @@ def response_format(structured: Mapping[str, object]) -> dict[str, object]:
                 hint='Shape: {"type": "json_schema", "json_schema": {"name": ..., "schema": {...}}}',
             )
         return {"type": "json_schema", "json_schema": {"name": "response", **body}}
-    name = str(structured.get("title") or "response")
-    safe = "".join(char if char.isascii() and (char.isalnum() or char in "_-") else "_" for char in name)[:64]
-    return {"type": "json_schema", "json_schema": {"name": safe, "schema": dict(structured)}}
+    name = safe_name(str(structured.get("title") or "response"))
+    return {"type": "json_schema", "json_schema": {"name": name, "schema": dict(structured)}}
+
+
+def safe_name(text: str) -> str:
+    """A name as services take it for a schema or a tool: at most 64 letters, digits, `_` and `-`."""
+    return "".join(char if char.isascii() and (char.isalnum() or char in "_-") else "_" for char in text)[:64]
 
 
 def json_schema_of(structured: Mapping[str, object]) -> Mapping[str, object] | None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 
-from llmkit.errors import BadRequest, LLMError, ModelNotFound
+from llmkit.errors import AuthFailed, BadRequest, LLMError, ModelNotFound, ServerError
 from llmkit.messages import FunctionCall, Message, ToolCall
 from llmkit.provider import Call
 from llmkit.responses import Choice, Response
@@ -15,6 +16,14 @@ from llmkit.wire import chat_errors as errors
 from llmkit.wire.chat_reply import count, mapping, objects, text
 
 JSON = Mapping[str, object]
+PULL_AGAIN = "Pull again: it goes on where it stopped"
+#: What a failed pull says, the class that it means, and what to do.
+_PULL_FAILED = (
+    (r"does not exist|not found|: 404", ModelNotFound, "Check the name at https://ollama.com/library"),
+    (r"newer version|: 412", BadRequest, "Update Ollama: https://ollama.com/download"),
+    (r"unauthorized|: 401|: 403", AuthFailed, "Sign in with: ollama signin"),
+    (r"no such host|dial tcp|i/o timeout", ServerError, "The Ollama server has no way to its registry"),
+)
 
 
 def tool_calls(message: JSON) -> tuple[ToolCall, ...]:
@@ -86,7 +95,16 @@ def error_of(body: JSON, status: int | None, headers: Mapping[str, str]) -> LLME
         cls = ModelNotFound
     elif status == 404 and cls is BadRequest:
         cls = ModelNotFound if "model" in said else BadRequest
+    hint = None
+    if said.startswith("pull model manifest"):
+        cls, hint = next(
+            ((kind, advice) for words, kind, advice in _PULL_FAILED if re.search(words, said, re.IGNORECASE)),
+            (cls, PULL_AGAIN),
+        )
+    elif "no space left" in said:
+        hint = f"The disk of the Ollama server is full. {PULL_AGAIN}"
     made = errors.make(cls, {"message": said}, status=status, headers=headers)
+    made.hint = hint or made.hint
     if url := body.get("signin_url"):
         made.hint = f"Sign in with: ollama signin ({scrub(str(url), 120)})"
     elif "does not support" in said:

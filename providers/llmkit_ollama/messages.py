@@ -52,7 +52,8 @@ def message_dict(message: Message) -> dict[str, object]:
 
 
 def _tool_call(message: Message, index: int) -> dict[str, object]:
-    call = message.tool_calls[index]
+    # Arguments that do not fit the tool's schema go back as they came: the model is told, and may ask anew.
+    call = replace(message.tool_calls[index], mismatch=None)
     arguments = call.arguments
     if arguments is None:
         raise BadRequest(f"tool call {call.name!r} cannot go back to Ollama: {call.problem}")

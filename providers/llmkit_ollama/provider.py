@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
-from llmkit.errors import BadRequest, EmptyResponse, LLMError, MalformedResponse, Unsupported
+from llmkit.errors import BadRequest, EmptyResponse, LLMError, MalformedResponse, ModelNotFound, Unsupported
 from llmkit.exchange import Endpoint, HTTPReply, HTTPRequest
-from llmkit.provider import BaseProvider, Call, Decoder
+from llmkit.provider import BaseProvider, Call, Decoder, Operation, PullDecoder
 from llmkit.responses import Response
 from llmkit.secret import Secret
 from llmkit.settings import Settings
@@ -19,9 +19,14 @@ from llmkit.wire.jsonbytes import decode_cut, decode_object, encode
 from llmkit_ollama.answers import JSON, assemble, error_of
 from llmkit_ollama.host import is_cloud, parse_host
 from llmkit_ollama.messages import message_dict, with_tool_names
+from llmkit_ollama.names import ALIASES, full_name, is_cloud_model
 from llmkit_ollama.options import THINK, OllamaOptions
 from llmkit_ollama.schemas import inline
 from llmkit_ollama.stream import OllamaDecoder
+from llmkit_ollama.truncation import cut_warning
+
+if TYPE_CHECKING:
+    from llmkit.models import ModelInfo
 
 #: Common settings that are Ollama `options`, by Ollama's name.
 _OPTIONS = {
@@ -48,8 +53,12 @@ class OllamaProvider(BaseProvider):
     key_follows_url = False  # A server of one's own asks for no key; the variable's key is the cloud's.
     key_required = False
     key_page = "https://ollama.com/settings/keys"
+    start_command = "ollama serve"
+    pull_command = "ollama pull"
     supported = frozenset(_OPTIONS) | {"stop", "logprobs", "top_logprobs", "tools", "structured", "reasoning"}
     options_type = OllamaOptions
+    aliases = ALIASES
+    models_need_key = False
 
     def normalise_base_url(self, url: str) -> str:
         """See `BaseProvider`; the text may be anything that `OLLAMA_HOST` may be. A `/v1` or `/api` end is dropped."""
@@ -137,7 +146,7 @@ class OllamaProvider(BaseProvider):
         made = assemble(self.name, call, [value], free=self.is_free(call))
         if made.finish_reason is None and not delivered(made.message):
             raise EmptyResponse("the reply holds neither content nor a done_reason")
-        return replace(made, raw_response=value)
+        return replace(made, raw_response=value, warnings=cut_warning(call, made.usage.prompt_tokens))
 
     def _parse_lines(self, call: Call, body: bytes) -> Response:
         """Lines in answer to a plain request: some proxies stream whatever was asked."""
@@ -155,8 +164,7 @@ class OllamaProvider(BaseProvider):
 
     def is_free(self, call: Call) -> bool:
         """Does the answer cost nothing? A model on this machine does; a cloud model reached through it does not."""
-        tag = call.model.rpartition("/")[2]
-        return call.local and not tag.endswith((":cloud", "-cloud"))
+        return call.local and not is_cloud_model(call.model)
 
     def parse_error(self, call: Call, reply: HTTPReply) -> LLMError:
         """See `BaseProvider`."""
@@ -166,7 +174,7 @@ class OllamaProvider(BaseProvider):
         return self.placed(error_of(body, reply.status, reply.headers), call)
 
     def placed(self, error: LLMError, call: Call) -> LLMError:
-        if type(error).__name__ == "ModelNotFound":
+        if isinstance(error, ModelNotFound) and call.model and error.hint == ModelNotFound.advice:
             cloud = is_cloud(call.base_url)
             error.hint = "See https://ollama.com/search?c=cloud" if cloud else f"Run: ollama pull {call.model}"
         return error
@@ -174,3 +182,37 @@ class OllamaProvider(BaseProvider):
     def decoder(self, call: Call) -> Decoder:
         """See `BaseProvider`."""
         return OllamaDecoder(self, call)
+
+    def same_model(self, one: str, other: str) -> bool:
+        """See `BaseProvider`; `llama3.2` is `llama3.2:latest`, in small letters or capitals."""
+        return full_name(one) == full_name(other)
+
+    def list_models(self) -> Operation[Sequence[ModelInfo]]:
+        """See `SupportsModels`. A price of 0 is that of the machine that is asked; the cloud's are not known."""
+        from llmkit_ollama import catalogue
+
+        return catalogue.list_models(self.name)
+
+    def model_details(self, listed: ModelInfo) -> Operation[ModelInfo]:
+        """See `SupportsModels`."""
+        from llmkit_ollama import catalogue
+
+        return catalogue.model_details(listed)
+
+    def server_version(self) -> Operation[str | None]:
+        """See `SupportsVersion`."""
+        from llmkit_ollama import catalogue
+
+        return catalogue.server_version()
+
+    def pull(self, model: str) -> HTTPRequest:
+        """See `SupportsPull`."""
+        from llmkit_ollama.pull import pull_request
+
+        return pull_request(model)
+
+    def pull_decoder(self, model: str) -> PullDecoder:
+        """See `SupportsPull`."""
+        from llmkit_ollama.pull import OllamaPull
+
+        return OllamaPull(lambda line: self.placed(error_of(line, None, {}), Call(model, ())))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from llmkit.errors import EmptyResponse, LLMError, MalformedResponse, ResponseTooLarge, StreamInterrupted
@@ -13,6 +14,7 @@ from llmkit.wire.chat_reply import mapping, objects, text
 from llmkit.wire.jsonbytes import decode
 from llmkit.wire.ndjson import NDJSONDecoder
 from llmkit_ollama.answers import JSON, assemble, error_of, finish_reason, tool_calls
+from llmkit_ollama.truncation import cut_warning
 
 if TYPE_CHECKING:
     from llmkit.provider import Call
@@ -110,7 +112,8 @@ class OllamaDecoder:
         error = self._error
         if error is None and self._last.get("done") is True:
             if delivered or self._last.get("done_reason"):
-                return self.partial()
+                whole = self.partial()
+                return replace(whole, warnings=cut_warning(self._call, whole.usage.prompt_tokens))
             error = EmptyResponse("the stream holds neither content nor a done_reason")
         if error is None:
             error = StreamInterrupted("the stream ended without done: true") if self._last else self._nothing()

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from llmkit.messages import Message
 from llmkit.provider import Call
 from llmkit.wire.chat import ChatProvider
+
+if TYPE_CHECKING:
+    from llmkit.models import ModelInfo
 
 _OWN_HOSTS = (".openai.com", ".openai.azure.com", ".services.ai.azure.com")
 
@@ -37,6 +41,12 @@ class OpenAIProvider(ChatProvider):
         if turn.role == "developer" and is_openai(call.base_url):
             out["role"] = "developer"
         return out
+
+    def known_model(self, model: str) -> ModelInfo | None:
+        """See `BaseProvider`."""
+        from llmkit_openai import snapshot
+
+        return snapshot.known_model("openai", model)
 
 
 def is_openai(base_url: str) -> bool:

@@ -10,10 +10,13 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from importlib.resources import files
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from llmkit.provider import BaseProvider
 from llmkit.wire.chat import ChatProvider
+
+if TYPE_CHECKING:
+    from llmkit.models import ModelInfo
 
 
 class ServiceProvider(ChatProvider):
@@ -24,6 +27,12 @@ class ServiceProvider(ChatProvider):
         super().__init__(name)
         for attribute, value in row.items():
             setattr(self, attribute, tuple(value) if isinstance(value, list) else value)
+
+    def known_model(self, model: str) -> ModelInfo | None:
+        """See `BaseProvider`."""
+        from llmkit_openai import snapshot
+
+        return snapshot.known_model(self.name, model)
 
 
 class _Services(Mapping[str, Callable[[str], BaseProvider]]):

@@ -25,6 +25,8 @@ from llmkit.shapes import (
     wrong,
 )
 
+#: A prompt-cache breakpoint.
+BREAKPOINT = table({"type": one_of("ephemeral"), "ttl": one_of("5m", "1h")}, required=("type",))
 QUANTIZATIONS = ("int4", "int8", "fp4", "mxfp4", "nvfp4", "fp6", "fp8", "mxfp8", "fp16", "bf16", "fp32", "unknown")
 SORTS = ("price", "throughput", "latency", "exacto")
 PRICES: tuple[str, ...] = ("prompt", "completion", "request", "image", "audio")
@@ -44,6 +46,11 @@ def price(name: str, value: object) -> None:
         amount = None
     if amount is None or not amount.is_finite() or amount < 0:
         raise wrong(name, value, f"{name} is USD per million tokens, 0 or more")
+
+
+def _cache_control(name: str, value: object) -> None:
+    if value is not True:
+        BREAKPOINT(name, value)
 
 
 def _max_price(name: str, value: object) -> None:
@@ -201,7 +208,7 @@ OPTIONS: Mapping[str, Check] = {
     "plugins": many(PLUGIN),
     "preset": text(),
     "session_id": text(256),
-    "cache_control": table({"type": one_of("ephemeral"), "ttl": one_of("5m", "1h")}, required=("type",)),
+    "cache_control": _cache_control,
     "prompt_cache_key": text(),
     "prompt_cache_options": table({"mode": one_of("explicit"), "ttl": text()}, required=("mode",), rest=anything),
     "trace": table(
@@ -308,6 +315,13 @@ SETTINGS: Mapping[str, Check] = {
         rest=anything,
     ),
 }
+
+
+def without_unset(value: object) -> object:
+    """A value as it is sent: `None` in a dict stands for "not set", and OpenRouter takes null in few places."""
+    if isinstance(value, Mapping):
+        return {key: without_unset(item) for key, item in value.items() if item is not None}
+    return [without_unset(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
 def check_options(options: Mapping[str, object]) -> None:

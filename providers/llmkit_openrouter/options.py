@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from decimal import Decimal
 from typing import Literal, TypedDict
 
-from llmkit_openrouter.bounds import check_options
+from llmkit_openrouter.bounds import check_options, without_unset
 
 Sort = Literal["price", "throughput", "latency", "exacto"]
 
@@ -45,7 +45,7 @@ class OpenRouterOptions:
         plugins: for instance `[{"id": "web"}]`.
         preset: slug of a stored preset.
         session_id: groups calls and keeps them on one endpoint; at most 256 characters.
-        cache_control: automatic prompt-cache breakpoint, `{"type": "ephemeral", "ttl": "5m" or "1h"}`.
+        cache_control: automatic prompt-cache breakpoint, `True` or `{"type": "ephemeral", "ttl": "5m" or "1h"}`.
         prompt_cache_key, prompt_cache_options: OpenAI-style prompt caching.
         trace: ids for broadcast destinations.
         image_config: provider's image options.
@@ -64,7 +64,7 @@ class OpenRouterOptions:
     plugins: Sequence[Mapping[str, object]] | None = None
     preset: str | None = None
     session_id: str | None = None
-    cache_control: Mapping[str, str] | None = None
+    cache_control: Mapping[str, str] | Literal[True] | None = None
     prompt_cache_key: str | None = None
     prompt_cache_options: Mapping[str, object] | None = None
     trace: Mapping[str, object] | None = None
@@ -93,12 +93,14 @@ class OpenRouterOptions:
             for item in fields(self)
             if item.name not in _HEADERS and (value := getattr(self, item.name)) is not None
         }
+        if self.cache_control is True:
+            out["cache_control"] = {"type": "ephemeral"}
         if self.provider is not None:
             preferences: dict[str, object] = dict(self.provider)
             if isinstance(prices := self.provider.get("max_price"), Mapping):
                 preferences["max_price"] = {key: format(Decimal(str(price)), "f") for key, price in prices.items()}
             out["provider"] = preferences
-        return out
+        return {name: without_unset(value) for name, value in out.items()}
 
     def headers(self) -> dict[str, str]:
         """The headers of the request."""

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from llmkit.errors import BadRequest, LLMError
+from llmkit.errors import BadRequest, LLMError, ModelNotFound
 from llmkit.exchange import HTTPRequest
 from llmkit.messages import Message
-from llmkit.provider import Call
+from llmkit.provider import Call, Operation
 from llmkit.settings import SAMPLING, Settings
 from llmkit.usage import Cost, Usage
+from llmkit.wire import cache_marks
 from llmkit.wire import chat_errors as errors
 from llmkit.wire.chat import ChatProvider
 from llmkit.wire.chat_reply import reported_cost
-from llmkit_openrouter import bounds, failures
+from llmkit_openrouter import bounds, failures, names
 from llmkit_openrouter.options import OpenRouterOptions
 from llmkit_openrouter.turns import check_turn
+
+if TYPE_CHECKING:
+    from llmkit.models import KeyInfo, ModelInfo
+
+#: Anthropic's limit of prompt-cache breakpoints in one request.
+_MOST_BREAKPOINTS = 4
 
 
 class OpenRouterProvider(ChatProvider):
@@ -29,6 +37,7 @@ class OpenRouterProvider(ChatProvider):
     key_origins = ("https://eu.openrouter.ai", "https://us.openrouter.ai")
     key_page = "https://openrouter.ai/keys"
     default_model = "openrouter/free"
+    aliases = names.ALIASES
     model_env = "OPENROUTER_DEFAULT_MODEL"
     setting_env: Mapping[str, str] = {
         "OR_SITE_URL": "site_url",
@@ -38,6 +47,7 @@ class OpenRouterProvider(ChatProvider):
         "OPENROUTER_MAX_TOKENS": "max_tokens",
         "OPENROUTER_TEMPERATURE": "temperature",
         "OPENROUTER_TIMEOUT": "timeout",
+        "OPENROUTER_MAX_CONTEXT_MESSAGES": "max_context_messages",
     }
     supported = SAMPLING | {"site_url", "app_name"}
     options_type = OpenRouterOptions
@@ -46,6 +56,16 @@ class OpenRouterProvider(ChatProvider):
     sends_usage_option = False  # Usage always comes; asking for it is deprecated.
     takes_back = frozenset({"reasoning", "reasoning_details", "annotations", "refusal", "images", "audio"})
     max_stop = 4
+    takes_cache_control = True
+    models_need_key = False
+
+    def resolve_model(self, model: str) -> str:
+        """See `BaseProvider`. An id has a slash; only a short name needs the table."""
+        return model if "/" in model else super().resolve_model(model)
+
+    def same_model(self, one: str, other: str) -> bool:
+        """See `BaseProvider`. A suffix that only routes is not part of the model."""
+        return names.without_routing(one) == names.without_routing(other)
 
     def headers(self, settings: Settings) -> Mapping[str, str]:
         """Attribution. Without `HTTP-Referer` OpenRouter ignores the title; the title goes under both its names."""
@@ -91,6 +111,7 @@ class OpenRouterProvider(ChatProvider):
         """See `BaseProvider`."""
         super().check(call)
         bounds.check_settings(call.settings)
+        self._check_breakpoints(call)
         value = call.settings.get("reasoning")
         if value is not None:
             asked = self.reasoning(value)["reasoning"]
@@ -99,6 +120,38 @@ class OpenRouterProvider(ChatProvider):
             own = call.options.reasoning if isinstance(call.options, OpenRouterOptions) else None
             if own is not None and dict(own) != asked:
                 raise BadRequest("reasoning= and OpenRouterOptions(reasoning=...) differ", hint="Set one of them")
+
+    def _check_breakpoints(self, call: Call) -> None:
+        found = 0
+        for index, turn in enumerate(call.messages):
+            for mark in (mark for mark in cache_marks.marks(turn) if mark is not None):
+                bounds.BREAKPOINT(f"messages[{index}]: cache_control", mark)
+                found += 1
+        found += cache_marks.marked_tools(call.settings.get("tools"))
+        found += isinstance(call.options, OpenRouterOptions) and call.options.cache_control is not None
+        if found > _MOST_BREAKPOINTS and call.model.lstrip("~").startswith("anthropic/"):
+            raise BadRequest(
+                f"the call has {found} prompt-cache breakpoints (cache_control)",
+                hint=f"Anthropic takes at most {_MOST_BREAKPOINTS}, tools and the automatic one included",
+            )
+
+    def list_models(self) -> Operation[Sequence[ModelInfo]]:
+        """The whole catalogue; no key is needed."""
+        from llmkit_openrouter import catalogue
+
+        return catalogue.list_models(self.name)
+
+    def model_details(self, listed: ModelInfo) -> Operation[ModelInfo]:
+        """The row with the upstream services behind the model; with a key they have latency and throughput."""
+        from llmkit_openrouter import catalogue
+
+        return catalogue.model_details(listed)
+
+    def check_key(self) -> Operation[KeyInfo]:
+        """What the key may spend. Raises `AuthFailed` for one that is not valid."""
+        from llmkit_openrouter import catalogue
+
+        return catalogue.check_key()
 
     def cost(self, call: Call, usage: Usage) -> Cost:
         """OpenRouter's own figure, exactly. With an own upstream key (BYOK) the upstream's charge comes on top."""
@@ -114,10 +167,20 @@ class OpenRouterProvider(ChatProvider):
             cls = type(made)
         said = {**error, "message": failures.cause_text(error)}
         details = {**failures.mapping(error.get("metadata")), **failures.mapping(error.get("availability"))}
-        made = errors.make(cls, said, status=status, headers=headers, hint=failures.hint(error, cls), details=details)
+        made = errors.make(
+            cls, said, status=status, headers=headers, hint=self._advice(call, error, cls), details=details
+        )
         availability = failures.mapping(error.get("availability"))
         kind = availability.get("code") or details.get("error_type") or error.get("error_type")
         made.code = str(kind) if isinstance(kind, str) else made.code
         if (again := failures.request_stays(error)) is not None:
             made.retryable = again
         return made
+
+    def _advice(self, call: Call, error: Mapping[str, object], cls: type[LLMError]) -> str | None:
+        said = failures.hint(error, cls)
+        found = names.successors(names.without_routing(call.model)) if issubclass(cls, ModelNotFound) else ()
+        if not found:
+            return said
+        left = f"{call.model} has left OpenRouter's catalogue; take {' or '.join(found)}"
+        return f"{left}. {said}" if said and "Try " in said else left

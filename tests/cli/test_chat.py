@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 from collections.abc import Callable
@@ -252,3 +253,125 @@ def test_one_shot_on_a_terminal(shell: Any, terminal: Start) -> None:
     screen = terminal("chat", "hello", "-p", "ollama", "-m", "llama3.2")
     screen.see(r"You said: hello\r\nllama3.2 · 2 \+ 4 tokens · free\r\n")
     assert screen.end() == 0
+
+
+# --- Attachments and history
+
+PNG = b"\x89PNG\r\n\x1a\n\x00\x00"
+
+
+def test_attachments_go_behind_the_question(shell: Any) -> None:
+    """-a takes paths and addresses, several of them, also with text from a pipe."""
+    (shell.folder / "my photo.png").write_bytes(PNG)
+    (shell.folder / "notes.txt").write_text("Buy milk.\n")
+    done = shell.run(
+        "chat", "-", "-p", "openrouter", "-m", "a/b", "-a", "my photo.png", "--attach", "notes.txt",
+        "-a", "https://example.org/x.jpg", stdin="What is this?\n",
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    content = sent(shell.sim)["messages"][0]["content"]
+    assert [part["type"] for part in content] == ["text", "image_url", "text", "image_url"]
+    assert content[0]["text"] == "What is this?"
+    assert content[1]["image_url"]["url"].startswith("data:image/png;base64,")
+    assert content[2]["text"] == '<file name="notes.txt">\nBuy milk.\n</file>'
+    assert content[3]["image_url"]["url"] == "https://example.org/x.jpg"
+
+
+@pytest.mark.parametrize(
+    ("name", "what"),
+    [
+        ("gone.png", "there is no file 'gone.png'. Looked for /"),
+        (".", "'.' is a folder"),
+        ("pipe", "no regular file"),
+        ("big.png", "'big.png' has 104,857,600 bytes (100.0 MiB); the limit is 20,971,520 (20.0 MiB)"),
+        ("empty.png", "'empty.png' is empty"),
+        ("blob", "the type of 'blob' is not known"),
+    ],
+)
+def test_what_cannot_be_attached(shell: Any, name: str, what: str) -> None:
+    """A file that cannot be attached is a mistake of the command line: exit 2, one line, nothing sent."""
+    os.mkfifo(shell.folder / "pipe")
+    (shell.folder / "empty.png").touch()
+    (shell.folder / "blob").write_bytes(b"\x00\xff")
+    with (shell.folder / "big.png").open("wb") as big:
+        big.truncate(100 * 1024 * 1024)
+    done = shell.run("chat", "hi", "-p", "openrouter", "-m", "a/b", "-a", name)
+    assert (done.code, done.out, done.err.count("\n")) == (2, "", 1)
+    assert what in done.err
+    assert "max_bytes" not in done.err
+    assert shell.sim.requests == []
+
+
+def test_history_goes_on_in_a_file(shell: Any) -> None:
+    """--history begins a file, goes on from it, and keeps it as it was when a call fails."""
+    words = ("-p", "openrouter", "-m", "a/b", "--history", "talk.json", "--set", "retry=null")
+    assert shell.run("chat", "one", "--system", "Be brief.", *words).code == 0
+    shell.sim.script(Reply(status=402))
+    assert shell.run("chat", "lost", *words).code == 1
+    assert shell.run("chat", "two", *words).code == 0
+    told = [(turn["role"], turn["content"]) for turn in shell.sim.requests[-1].json["messages"]]
+    assert told == [("system", "Be brief."), ("user", "one"), ("assistant", "You said: one"), ("user", "two")]
+    assert len(json.loads((shell.folder / "talk.json").read_text())["messages"]) == 4
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ('{"llmkit": "conversation", "version": 2}', "written by a newer llmkit (version 2; this one reads up to 1). "),
+        ('{"llmkit": ', "talk.json: the history is not JSON"),
+        ("[]", "talk.json: this is no history"),
+    ],
+)
+def test_a_history_that_cannot_be_read(shell: Any, text: str, what: str) -> None:
+    """A damaged or newer file is exit 2; nothing is sent and the file stays."""
+    file = shell.folder / "talk.json"
+    file.write_text(text)
+    done = shell.run("chat", "hi", "-p", "openrouter", "-m", "a/b", "--history", "talk.json")
+    assert (done.code, done.out) == (2, "")
+    assert what in done.err
+    assert file.read_text() == text
+    assert shell.sim.requests == []
+
+
+def test_attachments_in_a_session(shell: Any, terminal: Start) -> None:
+    """-a goes with the first question, /attach with the next one; a file that is not there is told."""
+    (shell.folder / "my photo.png").write_bytes(PNG)
+    (shell.folder / "notes.txt").write_text("Buy milk.\n")
+    screen = terminal("chat", "-p", "openrouter", "-m", "a/b", "-a", "notes.txt")
+    screen.see(r"with the next question: notes\.txt\r\n> ")
+    screen.type("one\r")
+    screen.see(r"tokens .*\r\n> ")
+    screen.type("/attach gone.png\r")
+    screen.see(r"error: there is no file 'gone\.png'.*\r\n> ")
+    screen.type("/attach\r")
+    screen.see(r"/attach FILE puts .*\r\n> ")
+    screen.type("/attach my photo.png\r")
+    screen.see(r"with the next question: my photo\.png\r\n> ")
+    screen.type("two\r")
+    screen.see(r"tokens .*\r\n> ")
+    screen.type("three\r")
+    screen.see(r"tokens .*\r\n> ")
+    asked = [turn["content"] for turn in shell.sim.requests[-1].json["messages"] if turn["role"] == "user"]
+    kinds = [text if isinstance(text, str) else [part["type"] for part in text] for text in asked]
+    assert kinds == [["text", "text"], ["text", "image_url"], "three"]
+
+
+def test_a_question_that_failed_keeps_its_attachments(shell: Any, terminal: Start) -> None:
+    """After a failed call what was attached goes with the next question; the file of the history is kept up."""
+    (shell.folder / "notes.txt").write_text("Buy milk.\n")
+    screen = terminal(
+        "chat", "-p", "openrouter", "-m", "a/b", "-a", "notes.txt", "--history", "talk.json", "--set", "retry=null"
+    )
+    screen.see(r"> ")
+    shell.sim.script(Reply(status=402))
+    screen.type("one\r")
+    screen.see(r"error: .*402.*\r\n> ")
+    assert not (shell.folder / "talk.json").exists()
+    screen.type("two\r")
+    screen.see(r"tokens .*\r\n> ")
+    kept = json.loads((shell.folder / "talk.json").read_text())["messages"]
+    assert [len(kept), len(kept[0]["content"]), kept[0]["content"][0]["text"]] == [2, 2, "two"]
+    screen.type("/exit\r")
+    assert screen.end() == 0
+    screen = terminal("chat", "-p", "openrouter", "-m", "a/b", "--history", "talk.json")
+    screen.see(r"openrouter:a/b\. 2 turns from before\. .*\r\n> ")

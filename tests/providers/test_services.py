@@ -180,7 +180,7 @@ def test_a_row_holds_attributes_of_the_dialect_only() -> None:
         assert not set(name) & set(" :/")
         for attribute, value in row.items():
             assert hasattr(ChatProvider, attribute), (name, attribute)
-            assert isinstance(value, (str, bool, list)), (name, attribute)
+            assert isinstance(value, (str, bool, list, dict)), (name, attribute)
         assert row["default_base_url"].startswith(("https://", "http://127.0.0.1", "http://localhost", "${"))
         assert all(re.fullmatch(r"\w+", variable) for variable in row["key_env"])
 

@@ -10,14 +10,21 @@ from llmkit import (
     Chunk,
     Cost,
     LanguageModel,
+    LLMError,
     Message,
     RateLimited,
     Response,
     RetryPolicy,
+    Tool,
+    ToolCall,
+    ToolResultError,
     Totals,
     Usage,
+    ainvoke_tools,
     create_language,
+    invoke_tools,
 )
+from llmkit.comparison import Comparison, acompare, compare
 
 
 def sync(model: LanguageModel, flag: bool, maybe: bool | None) -> None:
@@ -66,12 +73,54 @@ async def asynchronous(model: LanguageModel) -> None:
         assert_type(stream, AsyncChatStream)
 
 
+def many(model: LanguageModel) -> None:
+    assert_type(model.map(["a", [{"role": "user", "content": "b"}]], max_cost=0.5), list[Response | LLMError])
+    model.map((text for text in "abc"), concurrency=2, progress=False, max_cost=Decimal(1), max_errors=1, temperature=0)
+    model.map(["a"], max_cost="0.10")
+    rows = compare(["openrouter:m", model], "hi", concurrency=2, temperature=0)
+    assert_type(rows, list[Comparison])
+    assert_type(rows[0].response, Response | None)
+    assert_type(rows[0].error, LLMError | None)
+    assert_type(rows[0].text, str | None)
+    assert_type(rows[0].usage, Usage)
+    assert_type(rows[0].cost, Cost)
+    assert_type(rows[0].total_cost, Decimal | None)
+    assert_type(rows[0].latency, float | None)
+    assert_type(rows[0].seconds, float)
+
+
+async def many_asynchronous(model: LanguageModel) -> None:
+    assert_type(await model.amap(["a", Message("user", "b")], max_errors=1), list[Response | LLMError])
+    assert_type(await acompare(["openrouter:m"], "hi"), list[Comparison])
+
+
 def wrong(model: LanguageModel) -> None:
     model.chat_complete("hi", temprature=1)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
     model.chat_complete("hi", api_key="x")  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
+    model.map(["a"], temprature=1)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    compare(["openrouter:m"], "hi", api_key="x")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     create_language("openrouter", "m", temperature="hot")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
 
 def failures(error: RateLimited) -> None:
     assert_type(error.retry_after, float | None)
     assert_type(error.partial, Response | None)
+
+
+def weather(city: str, days: int = 1) -> dict[str, object]:
+    return {"city": city, "days": days}
+
+
+async def tools(model: LanguageModel, calls: tuple[ToolCall, ...], error: ToolResultError) -> None:
+    tool = Tool.from_function(weather, name="forecast", strict=True, timeout=5)
+    assert_type(tool, Tool)
+    made = Tool(name="t", parameters={"type": "object"}, function=weather)
+    response = model.chat_complete("hi", tools=[weather, tool, made, {"type": "web_search"}], tool_choice="weather")
+    assert_type(response.tool_calls[0].arguments, dict[str, object] | None)
+    assert_type(response.tool_calls[0].problem, str | None)
+    assert_type(invoke_tools([weather, tool, made], response, parallel=True, timeout=10), list[Message])
+    assert_type(invoke_tools({"weather": weather}, response.message), list[Message])
+    offered = [weather]
+    assert_type(await ainvoke_tools(offered, calls), list[Message])
+    assert_type(error.messages, tuple[Message, ...])
+    invoke_tools([weather], "hi")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]

@@ -107,8 +107,11 @@ class Answer:
 
     @cached_property
     def prompt_tokens(self) -> int:
-        """Tokens of the prompt, as the usage states them."""
-        return self._stated("prompt_tokens", "prompt_eval_count", models.tokens(self.request.prompt_text))
+        """Tokens of the prompt, as the usage states them; Ollama cuts off what is too long for its context."""
+        counted = models.tokens(self.request.prompt_text)
+        if self.request.context is not None:
+            counted = min(counted, self.request.context)
+        return self._stated("prompt_tokens", "prompt_eval_count", counted)
 
     @cached_property
     def completion_tokens(self) -> int:

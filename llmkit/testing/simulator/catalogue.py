@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from decimal import Decimal
 
-from llmkit.testing.simulator.jsonvalue import JSON, Object, write
+from llmkit.testing.simulator.jsonvalue import EMPTY, JSON, Object, as_list, as_object, as_text, read, write
 from llmkit.testing.simulator.models import (
     CREATED,
     CREATED_AT,
+    OLLAMA_CONTEXT,
     OLLAMA_MODELS,
     OPENAI_MODELS,
     OPENROUTER_MODELS,
@@ -27,37 +28,62 @@ def openrouter_models() -> Object:
     return {"data": rows, "total_count": len(rows), "links": {"next": None}}
 
 
-def openrouter_endpoints(name: str) -> Object | None:
-    """`GET /models/{author}/{slug}/endpoints`; None for a model that the catalogue lacks."""
-    model = catalogue_row(name)
-    if model is None:
+def openrouter_endpoints(name: str, listed: bytes | None = None, *, measured: bool = False) -> Object | None:
+    """`GET /models/{author}/{slug}/endpoints`: one endpoint; None for a model that the catalogue lacks.
+
+    Args:
+        name: of the model, or its canonical slug.
+        listed: the catalogue that a test serves; None = the simulator's own.
+        measured: with latency and throughput, which only a request with a key gets.
+    """
+    row, provider = _listed(name, listed)
+    if row is None:
         return None
+    top = as_object(row.get("top_provider"))
     endpoint: dict[str, JSON] = {
-        "name": f"{model.provider} | {model.answers_as}",
-        "model_id": model.answers_as,
-        "model_name": model.name,
-        "provider_name": model.provider,
-        "tag": model.provider.lower(),
-        "context_length": model.context_length,
+        "name": f"{provider} | {as_text(row.get('canonical_slug'))}",
+        "model_id": row.get("canonical_slug"),
+        "model_name": row.get("name"),
+        "provider_name": provider,
+        "tag": provider.lower(),
+        "context_length": row.get("context_length"),
         "max_prompt_tokens": None,
-        "max_completion_tokens": model.max_completion_tokens,
-        "pricing": price_json(model.price),
+        "max_completion_tokens": top.get("max_completion_tokens"),
+        "pricing": row.get("pricing"),
         "quantization": None,
-        "supported_parameters": list(model.parameters),
+        "supported_parameters": row.get("supported_parameters"),
         "status": 0,
         "uptime_last_30m": 100,
-        "latency_last_30m": None,
-        "throughput_last_30m": None,
+        "latency_last_30m": {"p50": 420, "p75": 600, "p90": 900, "p99": 2000} if measured else None,
+        "throughput_last_30m": {"p50": 80.5, "p75": 70, "p90": 50, "p99": 20} if measured else None,
         "supports_implicit_caching": False,
     }
-    row = _row(model)
-    kept: dict[str, JSON] = {key: row[key] for key in ("id", "name", "created", "description", "architecture")}
+    kept: dict[str, JSON] = {key: row.get(key) for key in ("id", "name", "created", "description", "architecture")}
     return {"data": {**kept, "endpoints": [endpoint]}}
 
 
-def openrouter_key(charges: Sequence[Charge]) -> Object:
-    """`GET /key`: no limit, and the sum of the bill as usage."""
-    spent = sum((charge.cost or Decimal(0) for charge in charges if charge.dialect == "openrouter"), Decimal(0))
+def _listed(name: str, listed: bytes | None) -> tuple[Object | None, str]:
+    """The row of a model, and who serves it."""
+    if listed is None:
+        model = catalogue_row(name)
+        return (None, "") if model is None else (_row(model), model.provider)
+    rows = map(as_object, as_list(as_object(read(listed)).get("data")))
+    found = next((row for row in rows if name in (row.get("id"), row.get("canonical_slug"))), None)
+    return found, name.lstrip("~").partition("/")[0].title()
+
+
+def openrouter_credits(charges: Sequence[Charge]) -> Object:
+    """`GET /credits`: 100 dollars, less the bill."""
+    return {"data": {"total_credits": 100, "total_usage": _spent(charges)}}
+
+
+def _spent(charges: Sequence[Charge]) -> Decimal:
+    return sum((charge.cost or Decimal(0) for charge in charges if charge.dialect == "openrouter"), Decimal(0))
+
+
+def openrouter_key(charges: Sequence[Charge], changes: Object = EMPTY) -> Object:
+    """`GET /key`: no limit, and the sum of the bill as usage; `changes` go over that."""
+    spent = _spent(charges)
     return {
         "data": {
             "label": "sk-or-v1-sim...",
@@ -73,6 +99,7 @@ def openrouter_key(charges: Sequence[Charge]) -> Object:
             "is_free_tier": False,
             "is_management_key": False,
             "expires_at": None,
+            **changes,
         }
     }
 
@@ -126,25 +153,31 @@ def ollama_version() -> Object:
 
 def ollama_tags() -> Object:
     """`GET /api/tags`."""
-    return {"models": [{**_local(name), "modified_at": CREATED_AT} for name in OLLAMA_MODELS]}
+    rows: list[JSON] = [
+        {**_local(name), "modified_at": CREATED_AT, "capabilities": list(capabilities)}
+        for name, (_, _, _, capabilities) in OLLAMA_MODELS.items()
+    ]
+    return {"models": rows}
 
 
 def ollama_running() -> Object:
     """`GET /api/ps`: the first model, loaded."""
     name = next(iter(OLLAMA_MODELS))
-    running: dict[str, JSON] = {"expires_at": CREATED_AT, "size_vram": _SIZE, "context_length": 4096}
+    running: dict[str, JSON] = {"expires_at": CREATED_AT, "size_vram": _SIZE, "context_length": OLLAMA_CONTEXT}
     return {"models": [{**_local(name), **running}]}
 
 
 def ollama_show(name: str) -> Object:
-    """`POST /api/show`; a name that is not listed is described like the first one."""
+    """`POST /api/show`; a name that is not listed is described like the first one, or as one that embeds."""
     known = name if name in OLLAMA_MODELS else f"{name}:latest"
-    family, size, context, capabilities = OLLAMA_MODELS.get(known, next(iter(OLLAMA_MODELS.values())))
+    other = OLLAMA_MODELS["all-minilm:latest"] if "embed" in name else next(iter(OLLAMA_MODELS.values()))
+    family, size, context, capabilities = OLLAMA_MODELS.get(known, other)
     return {
         "modelfile": f"FROM {name}",
         "parameters": "",
         "template": "{{ .Prompt }}",
-        "details": _details(family, size),
+        "details": _details(name, family, size),
+        **_remote(name),
         "model_info": {"general.architecture": family, f"{family}.context_length": context},
         "capabilities": list(capabilities),
         "modified_at": CREATED_AT,
@@ -153,13 +186,13 @@ def ollama_show(name: str) -> Object:
 
 def ollama_pull(*, fails: bool) -> list[bytes]:
     """The lines of a streamed `POST /api/pull`."""
-    digest = "sha256:" + "0" * 64
     lines: list[Object] = [{"status": "pulling manifest"}]
     if fails:
         lines.append({"error": "pull model manifest: file does not exist"})
     else:
-        layer: dict[str, JSON] = {"status": "pulling 000000000000", "digest": digest, "total": _SIZE}
-        lines += [layer, {**layer, "completed": _SIZE // 2}, {**layer, "completed": _SIZE}]
+        weights, template = _layer("0", _SIZE), _layer("1", 1_000)  # layers come side by side
+        lines += [weights, template, {**weights, "completed": _SIZE // 2}, {**template, "completed": 1_000}]
+        lines.append({**weights, "completed": _SIZE})
         lines += [{"status": status} for status in ("verifying sha256 digest", "writing manifest", "success")]
     return [f"{write(line)}\n".encode() for line in lines]
 
@@ -192,15 +225,34 @@ def _row(model: CatalogueModel) -> dict[str, JSON]:
     }
 
 
+def _layer(digit: str, size: int) -> dict[str, JSON]:
+    return {"status": f"pulling {digit * 12}", "digest": f"sha256:{digit * 64}", "total": size}
+
+
 def _local(name: str) -> dict[str, JSON]:
     family, size, _, _ = OLLAMA_MODELS[name]
-    return {"name": name, "model": name, "size": _SIZE, "digest": "0" * 64, "details": _details(family, size)}
+    remote = _remote(name)
+    return {
+        "name": name,
+        "model": name,
+        **remote,
+        "size": 384 if remote else _SIZE,
+        "digest": "0" * 64,
+        "details": _details(name, family, size),
+    }
 
 
-def _details(family: str, size: str) -> Object:
+def _remote(name: str) -> dict[str, JSON]:
+    """What a stub of a cloud model says beside the rest."""
+    if not name.endswith("-cloud"):
+        return {}
+    return {"remote_model": name.removesuffix("-cloud"), "remote_host": "https://ollama.com:443"}
+
+
+def _details(name: str, family: str, size: str) -> Object:
     return {
         "parent_model": "",
-        "format": "gguf",
+        "format": "" if _remote(name) else "gguf",
         "family": family,
         "families": [family],
         "parameter_size": size,

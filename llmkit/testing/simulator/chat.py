@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from llmkit.testing.simulator.jsonvalue import JSON, Object, as_int, as_list, as_object, as_text
+from llmkit.testing.simulator.models import OLLAMA_CONTEXT, tokens
 from llmkit.testing.simulator.records import DialectName
 
 
@@ -48,6 +49,8 @@ class ChatRequest:
     """A stream of OpenAI is to end with a usage chunk."""
     unloads: bool = False
     """Ollama: `keep_alive` is 0."""
+    context: int | None = None
+    """Ollama: tokens of a prompt that are read; the rest is cut off. None = all."""
 
     @property
     def prompt_text(self) -> str:
@@ -105,17 +108,22 @@ def read_ollama(body: JSON) -> ChatRequest:
     """Read the body of Ollama's `/api/chat`.
 
     Raises:
-        UnreadableError: it is no object, or `model` is missing.
+        UnreadableError: it is no object, `model` is missing, or the prompt is too long and must not be cut.
     """
     data = _object(body)
     options = as_object(data.get("options"))
     limit = as_int(options.get("num_predict"), -1)
     if not as_text(data.get("model")):
         raise UnreadableError("model is required")
+    messages = tuple(as_object(message) for message in as_list(data.get("messages")))
+    is_cloud = as_text(data.get("model")).endswith("cloud")
+    context = None if is_cloud else as_int(options.get("num_ctx"), OLLAMA_CONTEXT)
+    if context and data.get("truncate") is False and tokens("".join(map(message_text, messages))) > context:
+        raise UnreadableError(f"the prompt is longer than the context length of {context} tokens")
     return ChatRequest(
         dialect="ollama",
         model=as_text(data.get("model")),
-        messages=tuple(as_object(message) for message in as_list(data.get("messages"))),
+        messages=messages,
         stream=data.get("stream") is not False,
         stop=_texts(options.get("stop")),
         max_tokens=limit if limit >= 0 else None,
@@ -126,6 +134,7 @@ def read_ollama(body: JSON) -> ChatRequest:
         top_logprobs=as_int(data.get("top_logprobs"), 0),
         thinks=bool(data.get("think")),
         unloads=data.get("keep_alive") == 0,
+        context=context,
     )
 
 

@@ -152,8 +152,13 @@ OLLAMA_MODELS = {
     "llama3.1:latest": ("llama", "8.0B", 131_072, ("completion", "tools")),
     "llama3.2:latest": ("llama", "3.2B", 131_072, ("completion", "tools")),
     "qwen3:4b": ("qwen3", "4.0B", 40_960, ("completion", "tools", "thinking")),
+    "gemma3:4b": ("gemma3", "4.3B", 131_072, ("completion", "vision")),
+    "all-minilm:latest": ("bert", "23M", 512, ("embedding",)),
+    "gpt-oss:120b-cloud": ("gptoss", "116.8B", 131_072, ("completion", "tools", "thinking")),
 }
-"""Name to family, size, trained context length and capabilities."""
+"""Name to family, size, trained context length and capabilities. A name in "-cloud" is a stub of the cloud's."""
+OLLAMA_CONTEXT = 4096
+"""Tokens that Ollama gives a model where a request does not say `num_ctx`."""
 
 _BY_ID = {row.id: row for row in OPENROUTER_MODELS}
 

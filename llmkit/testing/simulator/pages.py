@@ -1,7 +1,7 @@
 """The routes besides chat: which path, which method, with or without a key, and which document."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from llmkit.testing.simulator import catalogue
@@ -35,6 +35,11 @@ class Asked:
     data: Object
     """The request's body, if it is an object."""
     charges: Sequence[Charge]
+    served: Mapping[str, bytes] = field(default_factory=dict)
+    """Path to the document that a test put there."""
+    key: Object = field(default_factory=dict)
+    """What a test says of the key, over the usual answer of `GET /key`."""
+    has_key: bool = False
 
     @property
     def model(self) -> str:
@@ -76,10 +81,17 @@ def _generation(asked: Asked) -> Object:
 
 def _endpoints(asked: Asked) -> Object:
     name = asked.path.removeprefix(f"{OPENROUTER_PATH}/models/").removesuffix("/endpoints")
-    found = catalogue.openrouter_endpoints(name)
+    listed = asked.served.get(f"{OPENROUTER_PATH}/models")
+    found = catalogue.openrouter_endpoints(name, listed, measured=asked.has_key)
     if found is None:
         raise RefusedError(404, f"Model {name} not found")
     return found
+
+
+def _credits(asked: Asked) -> Object:
+    if not asked.key.get("is_management_key"):
+        raise RefusedError(403, "Only management keys can perform this operation")
+    return catalogue.openrouter_credits(asked.charges)
 
 
 def _show(asked: Asked) -> Object:
@@ -111,7 +123,10 @@ def _fixed(document: Callable[[], Object]) -> Page:
 
 _ROUTES = {
     f"{OPENROUTER_PATH}/models": Route(page=_fixed(catalogue.openrouter_models)),
-    f"{OPENROUTER_PATH}/key": Route(page=lambda asked: catalogue.openrouter_key(asked.charges), needs_key=True),
+    f"{OPENROUTER_PATH}/key": Route(
+        page=lambda asked: catalogue.openrouter_key(asked.charges, asked.key), needs_key=True
+    ),
+    f"{OPENROUTER_PATH}/credits": Route(page=_credits, needs_key=True),
     f"{OPENROUTER_PATH}/generation": Route(page=_generation, needs_key=True),
     f"{OPENAI_PATH}/models": Route(page=_fixed(catalogue.openai_models), needs_key=True),
     "/": Route(page=_running),

@@ -37,11 +37,15 @@ class Turn:
     """Of the request, from 1."""
     answer: Answer | None = None
     """None = no chat answer: `document`, an error, or raw bytes."""
-    document: Object | None = None
+    document: Object | bytes | None = None
     """The body, where there is no answer; None = the usual error of the status."""
     head_only: bool = False
     """The request was HEAD."""
     keep_alive: bool = True
+
+
+def _bytes(document: Object | bytes) -> bytes:
+    return document if isinstance(document, bytes) else write(document).encode()
 
 
 class Player:
@@ -86,7 +90,7 @@ class Player:
         elif not reply.is_success:
             await self._plain(self._error_body())
         elif turn.answer is None:
-            await self._plain(write(turn.document or {}).encode())
+            await self._plain(_bytes(turn.document or {}))
         elif turn.answer.request.stream:
             await self._stream(turn.answer)
         else:
@@ -95,7 +99,7 @@ class Player:
     def _error_body(self) -> bytes:
         turn, status = self._turn, self._reply.status
         if turn.document is not None:
-            return write(turn.document).encode()
+            return _bytes(turn.document)
         if 300 <= status < 400:
             return b""
         return write(turn.dialect.error(status, self._reply.error)).encode()

@@ -5,12 +5,14 @@ import logging
 import ssl
 import threading
 import time
+from collections.abc import Mapping
 from concurrent.futures import Future
 from types import TracebackType
 from typing import Self
 
 from llmkit.testing.simulator.connection import ClientGoneError, Connection
 from llmkit.testing.simulator.http import BadRequestError, read_request, response_head
+from llmkit.testing.simulator.jsonvalue import given, write
 from llmkit.testing.simulator.pages import OPENAI_PATH, OPENROUTER_PATH
 from llmkit.testing.simulator.player import Player
 from llmkit.testing.simulator.records import Charge, RecordedRequest
@@ -123,6 +125,23 @@ class Simulator:
         """
         self._service.script.add_for(model, replies)
 
+    def serve(self, path: str, document: bytes | str | Mapping[str, object]) -> None:
+        """Answer `path` with a document of your own from now on, such as a recorded catalogue at "/api/v1/models".
+
+        Where the usual page asks for a key, this one does. `script_for` still decorates or replaces single answers.
+        With a catalogue of OpenRouter, its models have endpoints too.
+        """
+        text = document if isinstance(document, (bytes, str)) else write(given(document))
+        self._service.served[path] = text if isinstance(text, bytes) else text.encode()
+
+    def set_key(self, **fields: object) -> None:
+        """What OpenRouter says of every key: fields of `GET /key` that differ from the usual answer.
+
+        For instance `limit=10, limit_remaining=2.5, is_free_tier=True`. With `is_management_key=True` the key may
+        ask for `/credits` too.
+        """
+        self._service.key = given(fields)
+
     def release(self, n: int = 1) -> None:
         """Let `n` more pieces of gated replies pass. What nobody waits for yet is kept for later pieces."""
         if self._loop is not None:
@@ -131,7 +150,7 @@ class Simulator:
                 self._loop.call_soon_threadsafe(gate.release)
 
     def reset(self) -> None:
-        """Forget script, requests, bill, kept releases and counts; ids begin anew. Connections stay open."""
+        """Forget scripts, documents, requests, bill, releases and counts; ids begin anew. Connections stay open."""
         self._service = Service()
         self._gate = asyncio.Semaphore(0)
         self._accepted_before = self._accepted

@@ -11,11 +11,19 @@ from llmkit.testing.simulator.chat import ChatRequest, UnreadableError
 from llmkit.testing.simulator.dialect import Dialect
 from llmkit.testing.simulator.faults import fault_of
 from llmkit.testing.simulator.http import RawRequest
-from llmkit.testing.simulator.jsonvalue import JSON, as_object, as_text, read
+from llmkit.testing.simulator.jsonvalue import JSON, Object, as_object, as_text, read
 from llmkit.testing.simulator.ollama import Ollama
 from llmkit.testing.simulator.openai import OpenAI
 from llmkit.testing.simulator.openrouter import OpenRouter
-from llmkit.testing.simulator.pages import OPENAI_PATH, OPENROUTER_PATH, Asked, RefusedError, find_route, is_unknown
+from llmkit.testing.simulator.pages import (
+    OPENAI_PATH,
+    OPENROUTER_PATH,
+    Asked,
+    RefusedError,
+    Route,
+    find_route,
+    is_unknown,
+)
 from llmkit.testing.simulator.player import Turn
 from llmkit.testing.simulator.records import DialectName, RecordedRequest
 from llmkit.testing.simulator.reply import Reply
@@ -32,6 +40,8 @@ class Service:
         self.script = Script()
         self.bill = Bill()
         self.requests: list[RecordedRequest] = []
+        self.served: dict[str, bytes] = {}
+        self.key: Object = {}
         self._answers = 0
         self._dialects: dict[DialectName, Dialect] = {
             "openrouter": OpenRouter(),
@@ -59,7 +69,7 @@ class Service:
                 return self._chat(turn, raw, body, scripted=scripted is not None)
             if scripted is not None and (scripted.is_raw or not scripted.is_success):
                 return turn
-            return self._page(turn, raw, Asked(path=path, query=query, data=as_object(body), charges=self.bill.charges))
+            return self._page(turn, raw, self._asked(raw, path, query, body))
         except RefusedError as refused:
             document = turn.dialect.error(refused.status, refused.message, model=refused.model)
             return replace(turn, reply=Reply(status=refused.status), document=document)
@@ -103,14 +113,28 @@ class Service:
         except ValueError as problem:
             raise RefusedError(400, str(problem)) from problem
 
+    def _asked(self, raw: RawRequest, path: str, query: Mapping[str, str], body: JSON) -> Asked:
+        return Asked(
+            path=path,
+            query=query,
+            data=as_object(body),
+            charges=self.bill.charges,
+            served=self.served,
+            key=self.key,
+            has_key="authorization" in raw.headers,
+        )
+
     def _page(self, turn: Turn, raw: RawRequest, asked: Asked) -> Turn:
-        route = find_route(asked.path)
+        served = self.served.get(asked.path)
+        route = find_route(asked.path) or (None if served is None else Route(page=lambda _: {}))
         if route is None:
             raise RefusedError(405 if asked.path in _CHAT else 404)
         if route.method != ("GET" if raw.method == "HEAD" else raw.method):
             raise RefusedError(405)
         if route.needs_key:
             _check_key(turn.dialect.name, raw)
+        if served is not None:
+            return replace(turn, document=served)
         made = route.page(asked)
         return replace(turn, reply=made) if isinstance(made, Reply) else replace(turn, document=made)
 

@@ -1,0 +1,79 @@
+"""`llmkit compare`: one question to several models, side by side."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from llmkit.cli.failure import DONE, FAILED, in_options
+from llmkit.cli.summary import money
+from llmkit.cli.terminal import neutral
+from llmkit.errors import ConfigError
+
+if TYPE_CHECKING:
+    from llmkit.comparison import Comparison
+
+
+def compare(
+    prompt: str, targets: Sequence[str], *, system: str | None, settings: Mapping[str, object], as_json: bool
+) -> int:
+    """Ask them all at once. The exit code is 1 if one of them failed."""
+    from llmkit.comparison import compare as ask_all
+
+    if len(targets) < 2:
+        raise ConfigError(
+            "there is nothing to compare with", hint="Name two or more: -m provider:model -m provider:model"
+        )
+    opening = [] if system is None else [{"role": "system", "content": system}]
+    rows = ask_all(targets, [*opening, {"role": "user", "content": prompt}], **settings)  # type: ignore[arg-type]
+    if as_json:
+        print(json.dumps([_as_json(row) for row in rows], indent=2, default=str))
+    else:
+        _table(rows)
+        _answers(rows)
+    return DONE if all(row.error is None for row in rows) else FAILED
+
+
+def _as_json(row: Comparison) -> dict[str, object]:
+    return {
+        "target": row.target,
+        "seconds": row.seconds,
+        "error": None if row.error is None else {"type": type(row.error).__name__, "message": str(row.error)},
+        "response": None if row.response is None else row.response.to_dict(),
+    }
+
+
+def _table(rows: Sequence[Comparison]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column("model", overflow="fold")
+    for head in ("seconds", "prompt", "answer", "cost"):
+        table.add_column(head, justify="right", no_wrap=True)
+    for row in rows:
+        cells = [Text(neutral(row.target), "bold"), Text(f"{row.seconds:.2f}")]
+        if row.response is None:
+            cells += [Text("failed", "red"), Text("-"), Text("-")]
+        else:
+            usage = row.response.usage
+            counts = (usage.prompt_tokens, usage.completion_tokens)
+            cells += [Text("?" if count is None else str(count)) for count in counts]
+            cells.append(Text(money(row.response.cost)))
+        table.add_row(*cells)
+    console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else 1000, highlight=False)
+    with console.capture() as held:
+        console.print(table)
+    print("\n".join(line.rstrip() for line in held.get().splitlines()))
+
+
+def _answers(rows: Sequence[Comparison]) -> None:
+    for row in rows:
+        print(f"\n--- {neutral(row.target)}")
+        if row.error is not None:
+            print(neutral(in_options(str(row.error))))
+        elif row.response is not None:
+            print(neutral(row.response.content or row.response.refusal or "(no text)"))

@@ -1,0 +1,122 @@
+"""`llmkit config`: the configuration file that applies, its profiles, and the settings with where each came from."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from typing import cast
+
+from llmkit.cli.failure import DONE
+from llmkit.cli.terminal import neutral, note
+from llmkit.config import ConfigFile, ConfigFileError, current, find
+from llmkit.config.file import user_file
+from llmkit.errors import LLMError
+from llmkit.profiles import ResolvedSetting, explain_settings
+
+_KINDS = {"project": "the project's", "user": "your own", "named": "named by LLMKIT_CONFIG"}
+
+
+def config(name: str | None, model: str | None, *, as_json: bool) -> int:
+    """Show them. An error of the file is raised.
+
+    Args:
+        name: a profile, a provider or `provider:model`; `None` takes the default profile, if there is one.
+        model: a model, as in `create_language`.
+    """
+    file = current()
+    named = name or (file.default_profile if file else None)
+    profiles = _profiles(file) if file else []
+    if not as_json:
+        _show_file(file, profiles, short=name is not None)
+    rows = explain_settings(named, model) if named else []
+    if as_json:
+        shown = {
+            "path": file.path if file else None,
+            "user_path": str(user_file()),
+            "default_profile": file.default_profile if file else None,
+            "profiles": profiles,
+            "settings": [row.to_dict() for row in rows],
+        }
+        print(json.dumps(shown, indent=2))
+    elif rows:
+        _table(("setting", "value", "from"), [(row.name, _value(row), _origin(row, file)) for row in rows])
+    elif file:
+        note("llmkit config PROFILE shows the settings of a profile")
+    return DONE
+
+
+def _show_file(file: ConfigFile | None, profiles: Sequence[dict[str, object]], *, short: bool) -> None:
+    if file is None:
+        print(f"no configuration file; yours would be {neutral(str(user_file()))}\n")
+        return
+    found = find()
+    print(f"{neutral(file.path)} ({_KINDS[found.kind] if found else 'gone'})\n")
+    if profiles and not short:
+        mark = {True: "*", False: ""}
+        rows = [
+            (f"{row['name']}{mark[row['name'] == file.default_profile]}", _target(row), _fallbacks(row))
+            for row in profiles
+        ]
+        _table(("profile", "model", "fallbacks"), rows)
+        print()
+
+
+def _profiles(file: ConfigFile) -> list[dict[str, object]]:
+    """Each profile, and what is wrong with it, if something is."""
+    found: list[dict[str, object]] = []
+    for name, section in file.profiles.items():
+        problem = None
+        try:
+            explain_settings(name)
+        except LLMError as error:
+            key = f"{error.path}: " if isinstance(error, ConfigFileError) else ""
+            problem = error.message.removeprefix(key)
+        found.append(
+            {
+                "name": name,
+                "provider": section.provider,
+                "model": section.model,
+                "fallbacks": list(section.fallbacks or ()),
+                "problem": problem,
+            }
+        )
+    return found
+
+
+def _target(row: dict[str, object]) -> str:
+    shown = f"{row['provider']}:{row['model']}" if row["model"] else str(row["provider"])
+    return f"{shown}  ({row['problem']})" if row["problem"] else shown
+
+
+def _fallbacks(row: dict[str, object]) -> str:
+    return ", ".join(cast("list[str]", row["fallbacks"])) or "-"
+
+
+def _value(row: ResolvedSetting) -> str:
+    value = row.to_dict()["value"]
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return f"{text} (for {row.requested})" if row.requested else text
+
+
+def _origin(row: ResolvedSetting, file: ConfigFile | None) -> str:
+    """The origin; the file's path, which stands above the table, is left out."""
+    words = row.origin.replace("create_language", "command line")
+    return words.removesuffix(f" ({file.path})").replace(f" ({file.path}),", ",") if file else words
+
+
+def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for head in heads:
+        table.add_column(head, overflow="fold")
+    for row in rows:
+        table.add_row(Text(neutral(row[0]), "bold"), *(Text(neutral(cell)) for cell in row[1:]))
+    # Without a terminal a row is a line, however long.
+    console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else 1000, highlight=False)
+    with console.capture() as held:
+        console.print(table)
+    print("\n".join(line.rstrip() for line in held.get().splitlines()))

@@ -1,0 +1,63 @@
+"""`llmkit pull`: fetch a model onto the machine of an Ollama, with its progress."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from llmkit.cli.failure import DONE
+from llmkit.cli.terminal import neutral, note
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from llmkit.models import PullProgress
+
+
+def pull(model: str, *, provider: str, base_url: str | None) -> int:
+    """Fetch it. Ctrl-C stops; a new pull goes on where this one was."""
+    from llmkit.discovery.pull import pull_model
+
+    steps = pull_model(model, provider=provider, base_url=base_url)
+    if sys.stderr.isatty():
+        _bars(steps)
+    else:
+        _lines(steps)
+    note(f"{model} is there: llmkit chat -p {provider} -m {model}")
+    return DONE
+
+
+def _bars(steps: Iterable[PullProgress]) -> None:
+    """A bar for each layer; layers come side by side."""
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        tasks = {}
+        for step in steps:
+            if step.digest is None or step.total is None:
+                progress.console.print(neutral(step.status), highlight=False, markup=False)
+                continue
+            if step.digest not in tasks:
+                tasks[step.digest] = progress.add_task(neutral(step.status), total=step.total)
+            progress.update(tasks[step.digest], completed=step.completed or 0)
+
+
+def _lines(steps: Iterable[PullProgress]) -> None:
+    """A line for each step, and one for each tenth of a layer."""
+    said: dict[str, int] = {}
+    for step in steps:
+        if step.digest is None or not step.total:
+            note(step.status)
+            continue
+        tenth = 10 * (step.completed or 0) // step.total
+        if said.get(step.digest) != tenth:
+            said[step.digest] = tenth
+            note(f"{step.status}: {tenth * 10} %")

@@ -1,0 +1,325 @@
+"""Could a call succeed now? `check_available` says so before the first one; `check_key` tells what a key may do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, Unpack
+
+from llmkit.discovery.catalogue import at_home
+from llmkit.discovery.inquiry import (
+    OUT_OF_REACH,
+    Errand,
+    ServiceSettings,
+    Visit,
+    checked,
+    detailed,
+    finding,
+    listing,
+    visit,
+)
+from llmkit.discovery.selection import check_words, words_of
+from llmkit.errors import (
+    AuthFailed,
+    ConfigError,
+    ConnectFailed,
+    ConnectTimeout,
+    InsufficientCredit,
+    LLMError,
+    PermissionDenied,
+    QuotaExhausted,
+    Unsupported,
+)
+from llmkit.factory import resolve_target, split_target
+from llmkit.models import KeyInfo, ModelInfo
+from llmkit.provider import SupportsKeyCheck, SupportsModels
+
+if TYPE_CHECKING:
+    from llmkit.discovery.selection import ModelList
+    from llmkit.effects import Flow
+
+Subject = Literal["provider", "key", "service", "model", "capability"]
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that was looked at.
+
+    Attributes:
+        name: what: `provider` (installed and set up), `key`, `service` (it answers), `model`, `capability`.
+        ok: is it as it must be? `None`: nobody can say before the call.
+        message: what was found, one sentence.
+        hint: what to do, "" where nothing is to be done.
+    """
+
+    name: Subject
+    ok: bool | None
+    message: str
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Availability:
+    """What was found, in the order in which it was looked at. After what makes a call impossible nothing more is asked.
+
+    Attributes:
+        checks: what was looked at.
+        model: what is known of the model, where it was found.
+        key: what the service says about the key, where it says so.
+    """
+
+    checks: tuple[Check, ...]
+    model: ModelInfo | None = field(default=None, repr=False)
+    key: KeyInfo | None = field(default=None, repr=False)
+    _error: LLMError | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def ok(self) -> bool:
+        """Did nothing fail? What nobody can say does not count as failed."""
+        return all(check.ok is not False for check in self.checks)
+
+    def __bool__(self) -> bool:
+        return self.ok
+
+    @property
+    def problem(self) -> str | None:
+        """What the first failed check found, with what to do; `None` where none failed."""
+        for check in self.checks:
+            if check.ok is False:
+                return f"{check.message}. {check.hint}".rstrip(". ") if check.hint else check.message
+        return None
+
+    def require(self) -> None:
+        """Raise the typed error of the first failed check, if one failed."""
+        if self._error is not None:
+            raise self._error
+
+
+def check_available(
+    provider: str,
+    model: str | None = None,
+    *,
+    supports: str | Sequence[str] = (),
+    **settings: Unpack[ServiceSettings],
+) -> Availability:
+    """Could a call succeed now? Asks for the key and the list of models, never for an answer of a model.
+
+    Args:
+        provider: name of a provider, a service or a profile; or "provider:model".
+        model: `None` takes the provider's default model; where there is none, only the service is looked at.
+        supports: what the model must have, as in `list_models`.
+        settings: see `ServiceSettings`.
+
+    Returns:
+        What was found; `bool()` of it is `.ok`. A failed check is told, not raised.
+
+    Raises:
+        ConfigError, BadRequest: an argument that cannot be meant: an unknown setting, an unknown capability.
+    """
+    prepared = _prepare(provider, model, supports, settings)
+    return prepared.run() if isinstance(prepared, Errand) else prepared
+
+
+async def acheck_available(
+    provider: str,
+    model: str | None = None,
+    *,
+    supports: str | Sequence[str] = (),
+    **settings: Unpack[ServiceSettings],
+) -> Availability:
+    """As `check_available`, on an event loop."""
+    prepared = _prepare(provider, model, supports, settings)
+    return await prepared.arun() if isinstance(prepared, Errand) else prepared
+
+
+def check_key(provider: str, **settings: Unpack[ServiceSettings]) -> KeyInfo:
+    """What the service says about the key: what it may spend, what is left of that.
+
+    Raises:
+        Unsupported: the backend tells nothing about keys.
+        AuthFailed: it is not valid.
+        ConfigError, LLMError: there is no key, or the service cannot be asked.
+    """
+    return _key_errand(provider, settings).run()
+
+
+async def acheck_key(provider: str, **settings: Unpack[ServiceSettings]) -> KeyInfo:
+    """As `check_key`, on an event loop."""
+    return await _key_errand(provider, settings).arun()
+
+
+def _key_errand(provider: str, settings: Mapping[str, object]) -> Errand[KeyInfo]:
+    to = visit(provider, settings, lambda _: True)
+    backend = to.provider
+    if not isinstance(backend, SupportsKeyCheck):
+        raise Unsupported(
+            f"{to.title} tells nothing about keys", provider=backend.name, hint="check_available() asks what it can"
+        )
+    return Errand(to, lambda: to.service().ask(backend.check_key()))
+
+
+# The checks
+
+
+class _Findings:
+    """What was found so far."""
+
+    def __init__(self, *checks: Check) -> None:
+        self._checks = list(checks)
+        self._error: LLMError | None = None
+        self.model: ModelInfo | None = None
+        self.key: KeyInfo | None = None
+        self.unlisted = False
+
+    def add(self, name: Subject, ok: bool | None, message: str) -> None:
+        self._checks.append(Check(name, ok, message))
+
+    def fail(self, name: Subject, error: LLMError) -> Availability:
+        """A failed check, and what is known by then."""
+        self._checks.append(Check(name, False, error.message, error.hint))
+        self._error = self._error or error
+        return self.result()
+
+    def result(self) -> Availability:
+        return Availability(tuple(self._checks), self.model, self.key, self._error)
+
+
+def _prepare(
+    provider: str, model: str | None, supports: object, settings: Mapping[str, object]
+) -> Availability | Errand[Availability]:
+    """What is wrong before anything is sent, or what to ask."""
+    split_target(provider, model)  # names that are none are misuse
+    words = words_of(supports)
+    checked(settings)
+    found = _Findings()
+    try:
+        to = visit(provider, settings, lambda _: False)
+        _, named = resolve_target(provider, model)
+    except ConfigError as error:
+        return found.fail("provider", error)
+    found.add("provider", True, f"{to.title} is installed and set up")
+    try:
+        to = visit(provider, settings, lambda _: True)
+    except ConfigError as error:
+        return found.fail("key", error)
+    return Errand(to, lambda: _looking(to, named, words, found))
+
+
+def _looking(to: Visit, model: str | None, supports: Sequence[str], found: _Findings) -> Flow[Availability]:
+    try:
+        listed = yield from _reaching(to, found)
+    except _BLAMED_ON_KEY as error:
+        found.add("service", True, f"{to.title} answers at {to.endpoint.base_url}")
+        return found.fail("key", error)
+    except LLMError as error:
+        return found.fail("service", _unreachable(to, error))
+    if model is not None:
+        try:
+            listed = yield from _model(to, model, listed, found)
+        except OUT_OF_REACH as error:
+            found.add("model", None, f"the list of models could not be asked for: {error.message}")
+        except LLMError as error:
+            return found.fail("model", error)
+    check_words(supports, [*(listed or ()), *([found.model] if found.model else ())])
+    yield from _capabilities(to, supports, found)
+    return found.result()
+
+
+def _reaching(to: Visit, found: _Findings) -> Flow[ModelList | None]:
+    """Ask the service the one thing that proves that it answers and takes the key."""
+    backend, listed = to.provider, None
+    where = f"{to.title} answers at {to.endpoint.base_url}"
+    if isinstance(backend, SupportsKeyCheck) and to.endpoint.api_key is not None:
+        found.key = yield from to.service().ask(backend.check_key())
+        if (spent := _spent(to, found.key)) is not None:
+            raise spent
+        found.add("service", True, where)
+        found.add("key", True, _key_text(found.key))
+    elif isinstance(backend, SupportsModels):
+        try:
+            listed = yield from listing(to, refresh=True, stale=False)
+        except PermissionDenied as error:
+            # A key can be good for answers and not for the list.
+            found.unlisted = True
+            found.add("service", True, where)
+            found.add("key", None, f"the key may not ask for the list of models: {error.message}")
+            return None
+        found.add("service", True, where)
+        if to.endpoint.api_key is None:
+            found.add("key", True, "no key is needed")
+        elif backend.models_need_key:
+            found.add("key", True, "the key is valid: the list of models was given for it")
+        else:
+            found.add("key", None, f"{to.title} tells nothing about the key")
+    else:
+        found.add("service", None, f"{to.title} has nothing to ask for but answers")
+    return listed
+
+
+def _model(to: Visit, model: str, listed: ModelList | None, found: _Findings) -> Flow[ModelList | None]:
+    if isinstance(to.provider, SupportsModels) and not found.unlisted:
+        found.model, listed = yield from finding(to, model, listed=listed)
+    elif at_home(to.provider, to.endpoint.base_url):
+        found.model = to.provider.known_model(model)
+    if found.model is None:
+        found.add("model", None, f"there is no list of models to look for {model!r} in")
+    else:
+        ends = found.model.expires
+        then = f"; it may be gone after {ends.isoformat()}" if ends else ""
+        found.add("model", True, f"{found.model.id} is there, says the {found.model.source}{then}")
+    return listed
+
+
+def _capabilities(to: Visit, supports: Sequence[str], found: _Findings) -> Flow[None]:
+    if supports and found.model is not None and any(found.model.supports(word) is None for word in supports):
+        found.model = yield from detailed(to, found.model)
+    for word in supports:
+        has = None if found.model is None else found.model.supports(word)
+        if has is False and found.model is not None:
+            found.fail("capability", _lacks(to, found.model, word))
+        elif has is None:
+            found.add("capability", None, f"nothing is known about {word}")
+        else:
+            found.add("capability", True, f"the model has {word}")
+
+
+def _lacks(to: Visit, model: ModelInfo, word: str) -> Unsupported:
+    return Unsupported(
+        f"the model has no {word}, says the {model.source}",
+        provider=to.provider.name,
+        model=model.id,
+        hint=f'Choose one that has: list_models("{to.provider.name}", supports="{word}")',
+    )
+
+
+_BLAMED_ON_KEY = (AuthFailed, PermissionDenied, InsufficientCredit)
+
+
+def _unreachable(to: Visit, error: LLMError) -> LLMError:
+    """The error, in the words for a server of one's own that is not running."""
+    if to.endpoint.local and isinstance(error, (ConnectFailed, ConnectTimeout)):
+        start = to.provider.start_command
+        error.message = f"no {to.title} answers at {to.endpoint.base_url}"
+        error.args = (error.message,)
+        error.hint = f"Start it with `{start}`, or say where it is with base_url=" if start else error.hint
+    return error
+
+
+def _spent(to: Visit, key: KeyInfo | None) -> QuotaExhausted | None:
+    """The error of a key that has nothing left of its limit."""
+    if key is None or key.remaining is None or key.remaining > 0:
+        return None
+    limit = "" if key.limit is None else f" of ${key.limit:f}"
+    reset = f", or wait for its {key.limit_reset} reset" if key.limit_reset else ""
+    page = f" at {to.provider.key_page}" if to.provider.key_page else ""
+    return QuotaExhausted(
+        f"the key has nothing left of its limit{limit}",
+        provider=to.provider.name,
+        hint=f"Raise the key's limit{page}{reset}",
+    )
+
+
+def _key_text(key: KeyInfo) -> str:
+    if key.remaining is None:
+        return "the key is valid"
+    return f"the key is valid, ${key.remaining:f} of its limit left"

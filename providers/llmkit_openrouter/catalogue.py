@@ -1,0 +1,143 @@
+"""OpenRouter's catalogue and what it says of a key: `/models`, `/models/.../endpoints`, `/key`, `/credits`. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from decimal import Decimal
+from urllib.parse import parse_qsl, quote, urlencode
+
+from llmkit.errors import LLMError, MalformedResponse
+from llmkit.exchange import HTTPReply, HTTPRequest
+from llmkit.models import KeyInfo, ModelEndpoint, ModelInfo
+from llmkit.provider import Operation
+from llmkit.wire import models
+from llmkit.wire.chat_reply import JSON, count, mapping, objects, text
+from llmkit.wire.prices import price, pricing
+
+#: The whole list comes at once today. Should it come in pages, no more than these are asked for.
+_MOST_PAGES = 50
+_LIST = "the list of models"
+_SCORES = ("intelligence", "coding", "agentic")
+
+
+def list_models(provider: str) -> Operation[Sequence[ModelInfo]]:
+    """The whole list."""
+    found: list[ModelInfo] = []
+    path: str | None = "/models"
+    for _ in range(_MOST_PAGES):
+        if path is None:
+            break
+        reply = yield HTTPRequest(path, method="GET")
+        page = models.document(reply, _LIST)
+        found += [model_info(row, provider) for row in models.rows_of(page, _LIST)]
+        path = _next_page(page, path)
+    return tuple(found)
+
+
+def model_details(listed: ModelInfo) -> Operation[ModelInfo]:
+    """The row with its endpoints; as it is where OpenRouter knows none."""
+    if "/" not in listed.id:
+        return listed
+    try:
+        reply = yield HTTPRequest(f"/models/{quote(listed.id, safe='/~:')}/endpoints", method="GET")
+    except LLMError as error:
+        if error.status == 404:
+            return listed
+        raise
+    rows = mapping(_data(reply, "the answer about endpoints")).get("endpoints")
+    made = tuple(_endpoint(row) for row in objects(rows))
+    return replace(listed, endpoints=tuple(item for item in made if item.provider))
+
+
+def check_key() -> Operation[KeyInfo]:
+    """What the key may spend; the account's balance too, where the key may ask for it."""
+    reply = yield HTTPRequest("/key", method="GET")
+    info = _key_info(_data(reply, "the answer about the key"))
+    if not info.may_see_credits:
+        return info
+    try:
+        reply = yield HTTPRequest("/credits", method="GET")
+    except LLMError as error:
+        if error.status == 403:
+            return info
+        raise
+    balance = _data(reply, "the answer about credits")
+    bought, spent = _money(balance.get("total_credits")), _money(balance.get("total_usage"))
+    return info if bought is None or spent is None else replace(info, balance=bought - spent)
+
+
+def model_info(row: JSON, provider: str) -> ModelInfo:
+    """One row of the catalogue."""
+    made = models.model_info(row, provider, pricing(row.get("pricing")))
+    return replace(made, benchmarks=_benchmarks(mapping(row.get("benchmarks"))))
+
+
+def _next_page(page: object, path: str) -> str | None:
+    """Where the list goes on, always under the base URL that was asked."""
+    after = text(mapping(mapping(page).get("links")).get("next")) or ""
+    query = parse_qsl(after.partition("?")[2])
+    following = f"/models?{urlencode(query)}" if query else None
+    return None if following == path else following
+
+
+def _benchmarks(raw: JSON) -> dict[str, float]:
+    scores = mapping(raw.get("artificial_analysis"))
+    made = {name: models.number(scores.get(f"{name}_index")) for name in _SCORES}
+    elos = [models.number(item.get("elo")) for item in objects(raw.get("design_arena"))]
+    made["design_arena"] = max((elo for elo in elos if elo is not None), default=None)
+    return {name: score for name, score in made.items() if score is not None}
+
+
+def _endpoint(row: JSON) -> ModelEndpoint:
+    status = row.get("status")
+    latency = _median(row.get("latency_last_30m"))
+    return ModelEndpoint(
+        provider=text(row.get("provider_name")) or "",
+        tag=text(row.get("tag")),
+        context_length=count(row.get("context_length")),
+        max_output=count(row.get("max_completion_tokens")),
+        pricing=pricing(row.get("pricing")),
+        quantization=text(row.get("quantization")),
+        supported_parameters=models.words(row.get("supported_parameters")),
+        healthy=status == 0 if isinstance(status, int) else None,
+        uptime=models.number(row.get("uptime_last_30m")),
+        latency=None if latency is None else latency / 1000,
+        throughput=_median(row.get("throughput_last_30m")),
+    )
+
+
+def _median(value: object) -> float | None:
+    """OpenRouter gives percentiles, and gave a plain number before."""
+    return models.number(mapping(value).get("p50") if isinstance(value, dict) else value)
+
+
+def _key_info(raw: JSON) -> KeyInfo:
+    manages = raw.get("is_management_key") is True or raw.get("is_provisioning_key") is True
+    free = raw.get("is_free_tier")
+    return KeyInfo(
+        label=text(raw.get("label")),
+        limit=_money(raw.get("limit")),
+        unlimited="limit" in raw and raw["limit"] is None,
+        remaining=_money(raw.get("limit_remaining")),
+        limit_reset=text(raw.get("limit_reset")),
+        usage=_money(raw.get("usage")),
+        is_free_tier=free if isinstance(free, bool) else None,
+        may_see_credits=manages,
+        expires=text(raw.get("expires_at")),
+    )
+
+
+def _money(value: object) -> Decimal | None:
+    """USD; what is left can be below zero."""
+    if isinstance(value, (int, Decimal)) and not isinstance(value, bool) and value < 0:
+        amount = price(-value)
+        return None if amount is None else -amount
+    return price(value)
+
+
+def _data(reply: HTTPReply, what: str) -> JSON:
+    value = mapping(models.document(reply, what)).get("data")
+    if not isinstance(value, dict):
+        raise MalformedResponse(f"{what} has no `data` that is an object")
+    return value

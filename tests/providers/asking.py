@@ -1,0 +1,61 @@
+"""Carries out an operation of a provider: against the simulator by the driver of the test, or with replies by hand."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from llmkit.exchange import Endpoint, HTTPReply
+from llmkit.operations import Once, Service
+from llmkit.provider import BaseProvider, Operation
+from llmkit.secret import Secret
+from llmkit.transport.drivers import AsyncRun, run
+from llmkit.transport.sdk import SDKTransport
+
+if TYPE_CHECKING:
+    from tests.conftest import Drive
+
+T = TypeVar("T")
+KEY = "sk-test-0123456789abcdef"
+
+
+def asked(drive: Drive, provider: BaseProvider, url: str, operation: Operation[T], key: str | None = KEY) -> T:
+    """The result of an operation at an address."""
+    transport = SDKTransport(Endpoint(url, api_key=Secret(key) if key else None, local=True))
+    service = Service(provider, transport, time.monotonic, 10.0)
+    once = Once(lambda: service.ask(operation))
+    if not drive.is_async:
+        try:
+            return run(once)
+        finally:
+            transport.close()
+
+    async def go() -> T:
+        try:
+            return await AsyncRun(once).run()
+        finally:
+            await transport.aclose()
+
+    return drive.await_(go())
+
+
+def answered(operation: Operation[T], *replies: object) -> tuple[T, list[str]]:
+    """The result of an operation that gets these replies (JSON values or bytes), and the paths that it asked for."""
+    paths: list[str] = []
+    waiting: Iterable[object] = iter(replies)
+    try:
+        request = next(operation)
+        while True:
+            paths.append(request.path)
+            body = next(waiting)
+            raw = body if isinstance(body, bytes) else json.dumps(body, default=_written).encode()
+            request = operation.send(HTTPReply(200, {}, raw))
+    except StopIteration as stop:
+        return stop.value, paths
+
+
+def _written(value: Any) -> Any:
+    return float(value) if isinstance(value, Decimal) else str(value)
