@@ -27,7 +27,14 @@ MESSAGES = [{"role": "system", "content": "Be brief."}, {"role": "user", "conten
 ROUNDS = 7
 AT_ONCE = 64
 #: Bounds on the ratio to the bare SDK (on its default HTTP backend).
-BOUNDS = {"sync call": 0.75, "async call, same backend": 0.90, "async call, aiohttp": 0.40, "streamed chunk": 0.08}
+BOUNDS = {
+    "sync call": 0.75,
+    "call with a tool": 0.75,
+    "structured call": 0.75,
+    "async call, same backend": 0.90,
+    "async call, aiohttp": 0.40,
+    "streamed chunk": 0.08,
+}
 #: Bounds in milliseconds: whole process for the import, one call for the rest.
 MILLISECONDS = {"import llmkit": 40.0, "create_language, first": 60.0, "create_language, again": 1.0}
 HAS_AIOHTTP = importlib.util.find_spec("aiohttp") is not None
@@ -61,6 +68,66 @@ def sync_calls(url: str) -> dict[str, Callable[[int], None]]:
     def kit(count: int) -> None:
         for _ in range(count):
             assert model.chat_complete(MESSAGES).choices[0].message.content
+
+    return {"sdk": sdk, "llmkit": kit}
+
+
+def weather(city: str, days: int = 1) -> str:
+    """The weather in a city.
+
+    Args:
+        city: its name.
+        days: how many days ahead.
+    """
+    return f"sunny in {city} for {days} days"
+
+
+def tool_calls(url: str) -> dict[str, Callable[[int], None]]:
+    """A call with a tool, and its arguments read. The SDK's user has the schema by hand and parses the arguments."""
+    from openai import OpenAI
+
+    from llmkit import Tool, create_language
+
+    client = OpenAI(api_key="sk-stub", base_url=url, max_retries=0)
+    model = create_language("openai", "stub", base_url=url, api_key="sk-stub")
+    spec = Tool.from_function(weather).to_dict()
+
+    def sdk(count: int) -> None:
+        for _ in range(count):
+            made = client.chat.completions.create(model="stub", messages=MESSAGES, tools=[spec])
+            assert json.loads(made.choices[0].message.tool_calls[0].function.arguments)["days"] == 2
+
+    def kit(count: int) -> None:
+        for _ in range(count):
+            made = model.chat_complete(MESSAGES, tools=[weather])
+            assert made.tool_calls[0].arguments["days"] == 2
+
+    return {"sdk": sdk, "llmkit": kit}
+
+
+def structured_calls(url: str) -> dict[str, Callable[[int], None]]:
+    """A call for a pydantic class, and its value; the SDK's own `parse` does the same."""
+    from openai import OpenAI
+    from pydantic import BaseModel
+
+    from llmkit import create_language
+
+    class City(BaseModel):
+        name: str
+        country: str
+        inhabitants: int
+
+    client = OpenAI(api_key="sk-stub", base_url=url, max_retries=0)
+    model = create_language("openai", "stub", base_url=url, api_key="sk-stub")
+
+    def sdk(count: int) -> None:
+        for _ in range(count):
+            made = client.chat.completions.parse(model="stub", messages=MESSAGES, response_format=City)
+            assert made.choices[0].message.parsed.inhabitants == 2_100_000
+
+    def kit(count: int) -> None:
+        for _ in range(count):
+            assert model.chat_complete(MESSAGES, structured=City).parsed.inhabitants == 2_100_000
 
     return {"sdk": sdk, "llmkit": kit}
 
@@ -142,9 +209,13 @@ def peers(url: str) -> dict[str, Callable[[int], None]]:
 
         def lite(count: int) -> None:
             for _ in range(count):
-                assert litellm.completion(
-                    model="openai/stub", messages=MESSAGES, api_base=url, api_key="sk-stub", num_retries=0
-                ).choices[0].message.content
+                assert (
+                    litellm.completion(
+                        model="openai/stub", messages=MESSAGES, api_base=url, api_key="sk-stub", num_retries=0
+                    )
+                    .choices[0]
+                    .message.content
+                )
 
         found["litellm"] = lite
     if importlib.util.find_spec("any_llm"):
@@ -152,9 +223,13 @@ def peers(url: str) -> dict[str, Callable[[int], None]]:
 
         def any_call(count: int) -> None:
             for _ in range(count):
-                assert any_llm.completion(
-                    model="stub", provider="openai", messages=MESSAGES, api_base=url, api_key="sk-stub"
-                ).choices[0].message.content
+                assert (
+                    any_llm.completion(
+                        model="stub", provider="openai", messages=MESSAGES, api_base=url, api_key="sk-stub"
+                    )
+                    .choices[0]
+                    .message.content
+                )
 
         found["any-llm"] = any_call
     if importlib.util.find_spec("langchain_openai"):
@@ -205,6 +280,8 @@ def milliseconds() -> dict[str, float]:
 def measure(url: str, *, with_peers: bool) -> dict[str, dict[str, float]]:
     """All figures: microseconds per operation by contestant."""
     figures = {"sync call": turns({**sync_calls(url), **(peers(url) if with_peers else {})}, 150)}
+    figures["call with a tool"] = turns(tool_calls(url), 100)
+    figures["structured call"] = turns(structured_calls(url), 100)
     chunk = turns(streams(url), 4)
     figures["streamed chunk"] = {name: value / (CHUNKS + 1) for name, value in chunk.items()}
     run = (

@@ -2,7 +2,8 @@
 
     python benchmarks/stub.py
 
-It prints its port. A body with `"stream":true` gets `CHUNKS` events, in writes of 64 events; any other gets one reply.
+It prints its port. A body with `"stream":true` gets `CHUNKS` events, in writes of 64 events; one with `"tools"` a
+tool call, one with `"response_format"` a JSON answer, any other one reply.
 """
 
 import asyncio
@@ -12,15 +13,13 @@ CHUNKS = 400
 EVENTS_PER_WRITE = 64
 
 
-def _plain() -> bytes:
+def _plain(message: dict, finish: str = "stop") -> bytes:
     body = {
         "id": "chatcmpl-1",
         "object": "chat.completion",
         "created": 1790000000,
         "model": "stub",
-        "choices": [
-            {"index": 0, "message": {"role": "assistant", "content": "Hello! How can I help?"}, "finish_reason": "stop"}
-        ],
+        "choices": [{"index": 0, "message": {"role": "assistant", **message}, "finish_reason": finish}],
         "usage": {"prompt_tokens": 19, "completion_tokens": 8, "total_tokens": 27},
     }
     data = json.dumps(body).encode()
@@ -41,7 +40,11 @@ def _stream() -> bytes:
     return head + chunked + b"0\r\n\r\n"
 
 
-PLAIN, STREAM = _plain(), _stream()
+PLAIN, STREAM = _plain({"content": "Hello! How can I help?"}), _stream()
+FUNCTION = {"name": "weather", "arguments": '{"city": "Paris", "days": 2}'}
+TOOL = {"id": "call_1", "type": "function", "function": FUNCTION}
+CALL = _plain({"content": None, "tool_calls": [TOOL]}, "tool_calls")
+JSON = _plain({"content": '{"name": "Paris", "country": "France", "inhabitants": 2100000}'})
 
 
 class Stub(asyncio.Protocol):
@@ -61,7 +64,8 @@ class Stub(asyncio.Protocol):
                 return
             body, self.buffer = self.buffer[end + 4 : stop], self.buffer[stop:]
             streamed = b'"stream":true' in body or b'"stream": true' in body
-            self.transport.write(STREAM if streamed else PLAIN)
+            kind = CALL if b'"tools"' in body else JSON if b'"response_format"' in body else PLAIN
+            self.transport.write(STREAM if streamed else kind)
 
 
 async def main() -> None:

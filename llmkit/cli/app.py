@@ -330,7 +330,7 @@ def config(
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Write a JSON object.")] = False,
 ) -> None:
-    r"""Show which configuration file applies, its profiles, and the settings with where each came from.
+    """Show which configuration file applies, its profiles, and the settings with where each came from.
 
     \b
       llmkit config

@@ -1,24 +1,39 @@
 """The `.env` file of the command line: variables for this run that the environment does not have already.
 
 The first `.env` in the working directory or above is read, by python-dotenv. What could turn a checked-out folder into
-a trap is left out and said so: proxies, certificate files, LLMKIT_CONFIG, what steers Python itself; and an address of
-a service whose key is in the environment proper, because that key would go to whoever wrote the file.
+a trap is left out and said so: proxies, certificate files, LLMKIT_CONFIG and the folders where the user's own files
+are, what steers Python itself and the libraries under it; and an address of a service whose key is in the environment
+proper, because that key would go to whoever wrote the file. `${NAME}` in a value stays as it stands: it would put what
+the environment holds, a key too, into an address or a name that the file's author reads.
 """
 
 from __future__ import annotations
 
+import io
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from llmkit.cli.terminal import note
+from llmkit.config import current
+from llmkit.config.references import variables
 from llmkit.errors import ConfigError
+from llmkit.registry import get_provider, known_services, registry
 
 NAME = ".env"
+LONGEST = 1024 * 1024
 _REFUSED = re.compile(
-    r"(?i).*_proxy|ssl_cert_(file|dir)|requests_ca_bundle|llmkit_config|python.*|ld_.*|dyld_.*|path|home"
+    r"(?i).*_proxy|llmkit_config|python.*|path"
+    # certificates, and the file that OpenSSL writes the keys of connections to
+    r"|ssl_.*|sslkeylogfile|openssl_.*|requests_ca_bundle|curl_ca_bundle"
+    # what the loader, the C library and readline take from files
+    r"|ld_.*|dyld_.*|glibc_.*|gconv_path|locpath|hostaliases|localdomain|res_options|inputrc|terminfo.*|termcap|netrc"
+    # where the user's own files are
+    r"|home|homedrive|homepath|userprofile|xdg_.*|appdata|localappdata|programdata|win_pd_.*|tmp|temp|tmpdir"
 )
+#: Scheme and host of an address that may hold `${NAME}`.
+_HOST = re.compile(r"(?:\w+://)?[^/]*")
 
 
 def load(path: Path | None = None) -> Path | None:
@@ -39,7 +54,10 @@ def load(path: Path | None = None) -> Path | None:
     if path is None and hasattr(os, "geteuid"):
         check_owner(found, found.stat().st_uid, os.geteuid())
     values = _read(found)
-    left_out = sorted(name for name in values if _REFUSED.fullmatch(name) or _redirects(name, values))
+    goes = _destinations() if values else {}
+    left_out = sorted(
+        name for name in values if _REFUSED.fullmatch(name) or _elsewhere(goes.get(name.upper(), ()), values)
+    )
     for name in left_out:
         note(f"{found}: {name} is left out; set it in the environment itself")
     for name, value in values.items():
@@ -67,26 +85,63 @@ def _read(path: Path) -> dict[str, str]:
     from dotenv import dotenv_values
 
     try:
-        path.open().close()  # dotenv takes a file that is not there for an empty one
-        values = dotenv_values(path, encoding="utf-8")
+        with path.open("rb") as file:
+            data = file.read(LONGEST + 1)
+        if len(data) > LONGEST:
+            raise ConfigError(f"{path} is larger than 1 MiB", hint="Variables need a few kB")
+        values = dotenv_values(stream=io.StringIO(data.decode("utf-8-sig")), interpolate=False)
     except OSError as error:
         raise ConfigError(
             f"{path} cannot be read: {error.strerror}", hint="Check the path and its permissions"
         ) from None
     except UnicodeDecodeError:
         raise ConfigError(f"{path} is not UTF-8 text") from None
+    if any("\0" in f"{name}{value}" for name, value in values.items()):
+        raise ConfigError(f"{path} holds a zero byte", hint="It is a text file")
     return {name: value for name, value in values.items() if value is not None}
 
 
-def _redirects(name: str, values: Mapping[str, str]) -> bool:
-    """Would the variable send a key of the environment proper to an address of the file's?"""
-    from llmkit.registry import get_provider, known_services, registry
+def _elsewhere(keys: Iterable[str], values: Mapping[str, str]) -> bool:
+    """Does the environment proper hold one of the keys, and not just what the file has?"""
+    return any((held := os.environ.get(key)) and held != values.get(key) for key in keys)
 
-    for provider_name in (*registry.names(), *(known_services() if name.endswith(("_ENDPOINT", "_URL")) else ())):
-        try:
-            provider = get_provider(provider_name)
-        except ConfigError:
-            continue  # A broken provider is told of by the command that uses it.
-        if name in provider.base_url_env and any(os.environ.get(key) and key not in values for key in provider.key_env):
-            return True
-    return False
+
+def _destinations() -> dict[str, set[str]]:
+    """The variables that say where a service is, in upper case, each with those whose content would go there."""
+    found: dict[str, set[str]] = {}
+    for name in (*registry.names(), *known_services()):
+        for variable in _addresses(name):
+            found.setdefault(variable.upper(), set()).update(get_provider(name).key_env)
+    for address, keys in _of_file():
+        found.setdefault(address.upper(), set()).update(keys)
+    return found
+
+
+def _addresses(name: str) -> set[str]:
+    """The variables that say where a provider's service is."""
+    try:
+        provider = get_provider(name)
+    except ConfigError:
+        return set()  # A broken provider is told of by the command that uses it.
+    return {*provider.base_url_env, *_in_host(provider.default_base_url or "")}
+
+
+def _in_host(url: str) -> list[str]:
+    match = _HOST.match(url)
+    return variables(match[0]) if match else []
+
+
+def _of_file() -> Iterator[tuple[str, set[str]]]:
+    """The same of the user's own configuration file; a project's says itself where what goes."""
+    try:
+        file = current()
+    except ConfigError:
+        return  # The command that reads it says so.
+    if file is None or file.project:
+        return
+    for section in (*file.profiles.values(), *file.providers.values()):
+        held = {name: value for name, value in section.settings.items() if name != "base_url"}
+        keys = {*variables(held), *([section.variable] if section.variable else [])}
+        own = section.settings.get("base_url")
+        for address in _in_host(str(own)) if own else _addresses(section.provider.lower()):
+            yield address, keys

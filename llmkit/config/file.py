@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from llmkit.config.problem import ConfigFileError
+from llmkit.folders import config_folder
 from llmkit.scrub import scrub
 
 if TYPE_CHECKING:
@@ -87,9 +88,7 @@ def find(environ: Mapping[str, str] = os.environ) -> Found | None:
 
 def user_file() -> Path:
     """Where the user's own file is or would be."""
-    from platformdirs import user_config_dir
-
-    return Path(user_config_dir("llmkit", appauthor=False), NAME)
+    return config_folder() / NAME
 
 
 def _above() -> Iterator[Path]:

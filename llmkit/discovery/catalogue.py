@@ -23,6 +23,7 @@ from hashlib import sha256
 from math import isfinite
 from pathlib import Path
 
+from llmkit.folders import cache_folder
 from llmkit.models import ModelEndpoint, ModelInfo
 from llmkit.pricing import Pricing
 from llmkit.provider import BaseProvider
@@ -100,9 +101,7 @@ def row_of(provider: BaseProvider, models: Sequence[ModelInfo], model: str) -> M
 
 def path_of(provider: str, base_url: str) -> Path:
     """The file of a provider's list at an address."""
-    import platformdirs
-
-    return Path(platformdirs.user_cache_dir("llmkit", appauthor=False), _file_name(provider, base_url))
+    return cache_folder() / _file_name(provider, base_url)
 
 
 @lru_cache(maxsize=256)
