@@ -139,7 +139,20 @@ def _become_value(error: LLMError, index: int) -> None:
     if not error.attempts or isinstance(error, ConfigError):
         error.message = f"inputs[{index}]: {error.message}"
         error.args = (error.message,)
-    error.__traceback__ = None
+    forget_frames(error)
+
+
+def forget_frames(error: LLMError) -> None:
+    """Drop the tracebacks of an error that is kept as a value, and of those that it holds: they keep a call alive."""
+    seen: set[int] = set()
+    left: list[object] = [error]
+    while left:
+        item = left.pop()
+        if not isinstance(item, BaseException) or id(item) in seen:
+            continue
+        seen.add(id(item))
+        item.__traceback__ = None
+        left += [item.__cause__, item.__context__, getattr(item, "reason", None), *getattr(item, "errors", ())]
 
 
 def answered(model: LanguageModel, messages: MessagesLike, settings: Mapping[str, object]) -> Response | LLMError:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Unpack, cast
 
-from llmkit.batch import Queue, aanswered, adrive, answered, check_count, drive
+from llmkit.batch import Queue, aanswered, adrive, answered, check_count, drive, forget_frames
 from llmkit.checks import check_settings, describe
 from llmkit.errors import ConfigError, LLMError
 from llmkit.factory import create_language
@@ -205,6 +205,6 @@ class _Run:
         seconds = time.perf_counter() - self._started
         name = self._target if isinstance(self._target, str) else self._target.target
         if isinstance(result, LLMError):
-            result.__traceback__ = None  # a value; it keeps no frames of the call alive
+            forget_frames(result)
             return Comparison(name, None, result, seconds)
         return Comparison(name, result, None, seconds)

@@ -17,6 +17,7 @@ from pathlib import Path
 from threading import RLock
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, Unpack, cast, overload
 
+from llmkit.checks import describe
 from llmkit.errors import BadRequest, ConfigError
 from llmkit.history import HistoryError, read_file, read_history, write_file, write_history
 from llmkit.messages import Message, MessageLike, MessagesLike, to_messages
@@ -36,11 +37,20 @@ Attachment: TypeAlias = "Part | str | os.PathLike[str] | bytes"
 class _Exchange:
     """A question on its way. Whoever works for the answer holds it; when nobody does any more, it is over."""
 
-    __slots__ = ("__weakref__", "answer", "asked")
+    __slots__ = ("__weakref__", "answer", "asked", "waiter")
 
     def __init__(self, asked: tuple[Message, ...]) -> None:
         self.asked = asked
         self.answer: Coroutine[Any, Any, Response] | None = None
+        self.waiter: weakref.ref[Coroutine[Any, Any, Response]] | None = None
+
+    @property
+    def is_over(self) -> bool:
+        """Has the task that waits for the answer ended? One cancelled before it began may still hold this."""
+        if self.waiter is None:
+            return False
+        waiter = self.waiter()
+        return waiter is None or getattr(waiter, "cr_frame", None) is None
 
     def __del__(self) -> None:
         if self.answer is not None:
@@ -85,6 +95,8 @@ class Conversation:
         check_limits(max_messages, max_tokens)
         if system is not None and not isinstance(cast("object", system), str):
             raise ConfigError(f"system is {type(system).__name__}", hint="Pass text; parts go into messages")
+        if not hasattr(model, "achat_complete"):
+            raise ConfigError(f"the model is {describe(model)}", hint="Pass what create_language() gives")
         self.model = model
         self.system = system
         self._limits = (max_messages, max_tokens, count_tokens)
@@ -213,7 +225,9 @@ class Conversation:
             answer.when_over(partial(self._end, exchange))
             return answer
         exchange.answer = answer
-        return self._awaited(exchange)
+        waiter = self._awaited(exchange)
+        exchange.waiter = weakref.ref(waiter)
+        return waiter
 
     async def _awaited(self, exchange: _Exchange) -> Response:
         assert exchange.answer is not None
@@ -247,7 +261,8 @@ class Conversation:
                 self._history += [*exchange.asked, response.message]
 
     def _check_free(self) -> None:
-        if self._current is not None and self._current() is not None:
+        exchange = None if self._current is None else self._current()
+        if exchange is not None and not exchange.is_over:
             raise ConfigError(
                 "the last question of this conversation has no complete answer yet",
                 hint="Await it, read its stream to the end or close it; or fork() the conversation",

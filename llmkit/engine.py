@@ -41,6 +41,8 @@ BODY_LIMIT = 32 * 1024 * 1024
 HELD_BACK = 1000
 #: Seconds that a finished stream is read on for, so that its connection can be used again.
 DRAIN = 1.0
+#: Levels of a service's error data that are kept.
+DEEPEST = 16
 #: Seconds. A time-out beyond is none: the operating system's own calls take no larger number.
 LONGEST = 30 * 86_400.0
 
@@ -237,7 +239,7 @@ class Plan:
     def _placed(self, error: LLMError, target: Target, limit: float | None) -> LLMError:
         error.provider = error.provider or target.provider.name
         error.model = error.model or target.model
-        _redact(error, target.redact)
+        redact_error(error, target.redact)
         return self._timely(error, limit)
 
     def _timely(self, error: LLMError, limit: float | None) -> LLMError:
@@ -255,8 +257,11 @@ class Plan:
         self.errors.append(error)
         partial = error.partial
         cost = NOT_BILLED if error.billed == "no" else UNKNOWN_COST
-        if partial is not None and partial.cost.amount is not None and partial.usage.total_tokens is not None:
-            cost = partial.cost
+        if partial is not None and partial.cost.amount is not None:
+            # A whole answer costs what it says. One in the making does, once its usage has come.
+            whole = bool(partial.choices) and partial.choices[0].finish_reason is not None
+            if whole or partial.usage.total_tokens is not None:
+                cost = partial.cost
         attempt = self._record(target, type(error).__name__, error.status, error.request_id, error.message, cost)
         self.tally.record(attempt, None if partial is None else partial.usage)
 
@@ -341,7 +346,7 @@ def _asked(extra: Callable[[HTTPRequest], Mapping[str, str]], request: HTTPReque
     return added
 
 
-def _redact(error: LLMError, redact: Callable[[str], str]) -> None:
+def redact_error(error: LLMError, redact: Callable[[str], str]) -> None:
     """Take the key out of what a service may have echoed. Known shapes of keys are scrubbed before; this is exact."""
     if redact is str:
         return
@@ -349,9 +354,23 @@ def _redact(error: LLMError, redact: Callable[[str], str]) -> None:
     error.args = (error.message,)
     error.code = error.code and redact(error.code)
     error.cause = error.cause and redact(error.cause)
-    error.details = {key: redact(value) if isinstance(value, str) else value for key, value in error.details.items()}
+    error.request_id = error.request_id and redact(error.request_id)
+    error.details = {key: _without_key(value, redact) for key, value in error.details.items()}
     if isinstance(error, StreamInterrupted) and error.reason is not None:
-        _redact(error.reason, redact)
+        redact_error(error.reason, redact)
+
+
+def _without_key(value: object, redact: Callable[[str], str], depth: int = 0) -> object:
+    """A value of the service's own error data, its texts redacted; what is nested beyond any use is left out."""
+    if isinstance(value, str):
+        return redact(value)
+    if not isinstance(value, (Mapping, list)):
+        return value
+    if depth > DEEPEST:
+        return None
+    if isinstance(value, Mapping):
+        return {key: _without_key(item, redact, depth + 1) for key, item in value.items()}
+    return [_without_key(item, redact, depth + 1) for item in value]
 
 
 def _whole_answer(decoder: Decoder) -> Response | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Unpack, cast
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from llmkit.exchange import Endpoint
     from llmkit.provider import BaseProvider
     from llmkit.settings import Settings
+
+log = logging.getLogger("llmkit")
 
 __all__ = ["connect", "create_language", "resolve_target", "split_target"]
 
@@ -75,11 +78,13 @@ def _create(
     named, _ = choice.name_of_model(environ)
     if not named:
         raise ConfigError("no model is named", hint=f'Name one: create_language("{backend.name}", "model-name")')
+    if (identity := choice.model_id(named)) != named:
+        log.debug("%s: the model %s is %s", backend.name, named, identity)
     chosen = made.chosen
     chosen.pop("api_key", None)  # The endpoint holds it, as a secret.
     model = LanguageModel(
         backend,
-        choice.model_id(named),
+        identity,
         chosen,
         Connection(backend, endpoint),
         defaults=made.defaults,

@@ -346,7 +346,7 @@ class LanguageModel:
 
 
 #: What a fallback target takes over from the model that it stands in for.
-INHERITED = SAMPLING | {"timeout", "on_unsupported"}
+INHERITED = SAMPLING | {"timeout", "on_unsupported", "structured_retries"}
 
 
 def _shared(settings: Mapping[str, object]) -> dict[str, object]:

@@ -82,7 +82,8 @@ class ModelInfo:
         endpoints: upstream services, where they were asked for (`get_model_info` with OpenRouter).
         size: bytes on disk (Ollama). running_context: tokens that the loaded model really has (Ollama); `None` where
             it is not loaded.
-        source: where this comes from: "service", "snapshot YYYY-MM-DD", or both.
+        source: where this comes from: "service", "snapshot YYYY-MM-DD", or both; and of when the list is, where the
+            service could not be reached and an old one served.
         extra: what llmkit has no name for.
     """
 
@@ -227,8 +228,12 @@ def _plain(value: object) -> object:
     return dict(value) if isinstance(value, Mapping) else value
 
 
+def _known(value: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    return {name: value[name] for name in names if value.get(name) is not None}
+
+
 def _read(value: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
-    made = {name: value[name] for name in names if value.get(name) is not None}
+    made = _known(value, names)
     for name, item in made.items():
         if name in _SETS:
             made[name] = frozenset(item)
@@ -268,6 +273,22 @@ class KeyInfo:
     expires: str | None = None
     balance: Decimal | None = None
 
+    def to_dict(self) -> dict[str, object]:
+        """JSON values only: money as decimal text."""
+        return {
+            item.name: f"{value:f}" if isinstance(value := getattr(self, item.name), Decimal) else value
+            for item in fields(self)
+        }
+
+    @classmethod
+    def from_dict(cls, value: Mapping[str, Any]) -> KeyInfo:
+        """Read what `to_dict` gives."""
+        made = _known(value, cls.__dataclass_fields__)
+        return cls(**made | {name: Decimal(made[name]) for name in _MONEY & made.keys()})
+
+
+_MONEY = frozenset({"limit", "remaining", "usage", "balance"})
+
 
 @dataclass(frozen=True, slots=True)
 class PullProgress:
@@ -281,3 +302,12 @@ class PullProgress:
     digest: str | None = None
     completed: int | None = None
     total: int | None = None
+
+    def to_dict(self) -> dict[str, object]:
+        """JSON values only."""
+        return {item.name: getattr(self, item.name) for item in fields(self)}
+
+    @classmethod
+    def from_dict(cls, value: Mapping[str, Any]) -> PullProgress:
+        """Read what `to_dict` gives."""
+        return cls(**_known(value, cls.__dataclass_fields__))

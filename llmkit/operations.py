@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, cast
 
 from llmkit.chain import Chain
+from llmkit.checks import describe
 from llmkit.effects import Emit, Flow, Sleep, open_reply, read
-from llmkit.engine import BODY_LIMIT, LONGEST, provider_bug
+from llmkit.engine import BODY_LIMIT, LONGEST, provider_bug, redact_error
 from llmkit.errors import ConnectionLost, LLMError, LLMTimeout, ResponseTooLarge
 from llmkit.exchange import HTTPReply, HTTPRequest, Transport
-from llmkit.provider import BaseProvider, Call, Operation, PullDecoder
+from llmkit.provider import BaseProvider, Call, Operation, SupportsPull
 from llmkit.retry import RetryPolicy
 
 T = TypeVar("T")
@@ -33,6 +34,8 @@ class Service:
         try:
             request = next(operation)
             while True:
+                if not isinstance(cast("object", request), HTTPRequest):
+                    raise TypeError(f"an operation asks for {describe(request)}")
                 try:
                     reply = yield from self._exchange(request, model)
                 except LLMError as error:
@@ -72,9 +75,11 @@ class Service:
             return reply
         raise self.provider.parse_error(Call(model, ()), reply)
 
-    def pull(self, request: HTTPRequest, decoder: PullDecoder, model: str) -> Flow[None]:
+    def pull(self, model: str) -> Flow[None]:
         """Fetch a model; its progress is emitted. Sent once: a pull that broke off goes on where it was."""
         try:
+            provider = cast("SupportsPull", self.provider)
+            request, decoder = provider.pull(model), provider.pull_decoder(model)
             head = yield from open_reply(self.transport, request, self.clock() + min(self.timeout, LONGEST))
             if not 200 <= head.status < 300:
                 body = bytearray()
@@ -91,12 +96,13 @@ class Service:
             if isinstance(error, (ConnectionLost, LLMTimeout)):
                 error.hint = "Pull again: it goes on where it stopped"
             raise self._placed(error, model) from None
+        except Exception as error:  # a provider is foreign code, as in the engine
+            raise self._placed(provider_bug(error), model) from error
 
     def _placed(self, error: LLMError, model: str) -> LLMError:
         error.provider = error.provider or self.provider.name
         error.model = error.model or model or None
-        error.message, error.hint = self.redact(error.message), self.redact(error.hint)
-        error.args = (error.message,)
+        redact_error(error, self.redact)
         return error
 
 

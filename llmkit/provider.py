@@ -177,6 +177,10 @@ class BaseProvider(ABC):
         """The service's id of a model name."""
         return self.aliases.get(model, model)
 
+    def successors(self, model: str) -> Sequence[str]:
+        """What to take instead of a model that has left the service; empty where none is known."""
+        return ()
+
     def known_model(self, model: str) -> ModelInfo | None:
         """What the package itself knows of a model, from a table with a date. Nothing is asked."""
         return None

@@ -6,12 +6,13 @@ from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING, TypeAlias, Unpack, cast
 
 from llmkit.config import default_profile
-from llmkit.errors import ConfigError, EmptyResponse, LLMError
+from llmkit.errors import ConfigError, EmptyResponse, LLMError, UnknownProvider
 from llmkit.factory import connect, create_language, resolve_target
 from llmkit.messages import Message
 from llmkit.settings import Settings
 
 if TYPE_CHECKING:
+    from llmkit.language import LanguageModel
     from llmkit.models import ModelInfo
     from llmkit.responses import Response
 
@@ -41,7 +42,7 @@ def quick_chat(
         LLMError: as `chat_complete`.
     """
     name, chosen = (model, None) if model is not None else default_target()
-    with create_language(name, chosen, config=settings) as made:
+    with _made(name, chosen, settings) as made:
         return _text(made.chat_complete(_turns(prompt, system), stream=False))
 
 
@@ -50,7 +51,7 @@ async def aquick_chat(
 ) -> str:
     """As `quick_chat`, on an event loop."""
     name, chosen = (model, None) if model is not None else await adefault_target()
-    async with create_language(name, chosen, config=settings) as made:
+    async with _made(name, chosen, settings) as made:
         return _text(await made.achat_complete(_turns(prompt, system), stream=False))
 
 
@@ -141,6 +142,15 @@ def _chats(item: ModelInfo) -> bool:
     if said is not None:
         return said
     return "embed" not in item.id and "bert" not in str(item.extra.get("family") or "")
+
+
+def _made(name: str, model: str | None, settings: Settings) -> LanguageModel:
+    try:
+        return create_language(name, model, config=settings)
+    except UnknownProvider as error:
+        if isinstance(cast("object", name), str) and ":" not in name:  # the name of a model alone, perhaps
+            error.hint = f'model= takes a profile or "provider:model", such as "openrouter:{name}". {error.hint}'
+        raise
 
 
 def _turns(prompt: str, system: str | None) -> list[Message]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal, cast
 
 from llmkit.messages import FunctionCall, Message, ToolCall
-from llmkit.usage import UNKNOWN_COST, Basis, Cost, Timings, Usage
+from llmkit.usage import UNKNOWN_COST, Cost, Timings, Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +54,16 @@ class Attempt:
     def target(self) -> str:
         """`provider:model`."""
         return f"{self.provider}:{self.model}"
+
+    def to_dict(self) -> dict[str, object]:
+        """JSON values only."""
+        return {item.name: getattr(self, item.name) for item in fields(self)} | {"cost": self.cost.to_dict()}
+
+    @classmethod
+    def from_dict(cls, value: Mapping[str, Any]) -> Attempt:
+        """Read what `to_dict` gives."""
+        known = {item.name: value[item.name] for item in fields(cls) if item.name in value}
+        return cls(**{**known, "cost": Cost.from_dict(value.get("cost") or {})})
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,15 +179,15 @@ class Response:
             ],
             "usage": self.usage.to_dict(),
             "cost": self.cost.to_dict(),
+            "timings": None if self.timings is None else self.timings.to_dict(),
+            "structured_by": self.structured_by,
+            "warnings": list(self.warnings),
         }
 
     @classmethod
     def from_dict(cls, value: Mapping[str, object]) -> Response:
-        """Read what `to_dict` gives. Attempts, timings and the raw reply are not part of it."""
-        from decimal import Decimal
-
-        cost = cast("Mapping[str, str | None]", value.get("cost") or {})
-        amounts = {key: None if cost.get(key) is None else Decimal(str(cost[key])) for key in _AMOUNTS}
+        """Read what `to_dict` gives. Attempts, the parsed value and the raw reply are not part of it."""
+        timings = cast("Mapping[str, Any] | None", value.get("timings"))
         choices = cast("list[Mapping[str, object]]", value.get("choices") or [])
         return cls(
             choices=tuple(
@@ -190,18 +200,18 @@ class Response:
                 )
                 for choice in choices
             ),
-            usage=Usage(**cast("dict[str, Any]", value.get("usage") or {})),
-            cost=Cost(basis=cast("Basis", cost.get("basis") or "unknown"), **amounts),
+            usage=Usage.from_dict(cast("Mapping[str, Any]", value.get("usage") or {})),
+            cost=Cost.from_dict(cast("Mapping[str, Any]", value.get("cost") or {})),
             id=cast("str | None", value.get("id")),
             model=cast("str | None", value.get("model")),
             provider=str(value.get("provider") or ""),
             upstream_provider=cast("str | None", value.get("upstream_provider")),
             target=str(value.get("target") or ""),
             created=cast("int | None", value.get("created")),
+            timings=None if timings is None else Timings.from_dict(timings),
+            structured_by=cast("Literal['native', 'instruction'] | None", value.get("structured_by")),
+            warnings=tuple(cast("Sequence[str]", value.get("warnings") or ())),
         )
-
-
-_AMOUNTS = ("amount", "reported", "upstream")
 
 
 @dataclass(frozen=True, slots=True)

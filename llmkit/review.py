@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from llmkit.tools import Tool
 
 By = Literal["native", "instruction"]
+SIMPLER = "Simplify the schema, or choose a model that holds to schemas"
+NOT_AGAIN = f"What a stream has given out is not asked for again: leave out stream=. {SIMPLER}"
 #: What asks a service for any JSON.
 FREE_JSON: Mapping[str, object] = MappingProxyType({"type": "json"})
 
@@ -58,7 +60,8 @@ def reviewed(provider: BaseProvider, call: Call, *, by: By | None, retries: int)
             del settings["structured"]
         if by == "instruction":
             messages = _instructed(messages, shape.instruction)
-    review = Reviewer(tools, shape, by, retries)
+    hint = SIMPLER if retries else NOT_AGAIN if call.stream else None
+    review = Reviewer(tools, shape, by, retries, hint)
     return replace(call, messages=messages, settings=settings, review=review)
 
 
@@ -90,7 +93,9 @@ def _no_tools(provider: BaseProvider, known: ModelInfo) -> Unsupported:
         f"the model has no tools, says the catalogue ({known.source})",
         provider=provider.name,
         model=known.id,
-        hint="Choose one that has: list_models(..., supports='tools') or `llmkit models --supports tools`",
+        hint=f'Choose one that has: list_models("{provider.name}", supports="tools"). If the catalogue is wrong: '
+        f'list_models("{provider.name}", refresh=True) asks for it anew, and extra_body={{"tools": [...]}} sends tools '
+        "unchecked",
     )
 
 
@@ -115,6 +120,7 @@ class Reviewer:
     shape: Shape | None
     by: By | None
     retries: int
+    hint: str | None = None
 
     def accept(self, response: Response) -> Response:
         """See `llmkit.provider.Review`."""
@@ -130,6 +136,7 @@ class Reviewer:
         try:
             parsed = self.shape.parse(response.content or "", fenced=self.by == "instruction")
         except LLMError as error:
+            error.hint = self.hint or error.hint
             if response.truncated:
                 error.hint = "The answer was cut at its token limit; raise max_tokens"
             error.partial = response

@@ -1,7 +1,8 @@
 """What a streamed call gives: an object to iterate once, that knows the whole answer at its end.
 
 It is a context manager. Leaving the loop early, an exception, cancellation and garbage collection all close the
-connection; a stream that is read to its end gives it back to the pool.
+connection; a stream that is read to its end gives it back to the pool. Closed by another thread or task while
+one waits for its next chunk, it ends when that chunk comes.
 """
 
 from __future__ import annotations
@@ -108,10 +109,13 @@ class ChatStream(_Outcome):
         self._iterator: Iterator[Chunk] | None = None
 
     def _next_batch(self) -> Sequence[Chunk] | None:
-        if self._batches is None:
+        if (batches := self._batches) is None:
             return None
         try:
-            return next(self._batches)
+            batch = next(batches)
+            if self._batches is not None:
+                return batch
+            batches.close()  # another thread closed the stream meanwhile, and could not close this
         except StopIteration as stop:
             self._response, self._batches = stop.value, None
             self._over()
@@ -160,8 +164,13 @@ class ChatStream(_Outcome):
         self._closed = True
         batches, self._batches = self._batches, None
         self._over()
-        if batches is not None:
+        if batches is None:
+            return
+        try:
             batches.close()
+        except ValueError:
+            if not getattr(batches, "gi_running", False):
+                raise
 
     def __enter__(self) -> Self:
         return self
@@ -194,14 +203,23 @@ class AsyncChatStream(_Outcome):
             self._plan = self._make_plan()
             self._run = AsyncRun(self._plan)
             self._batches = self._run.chunks()
-            self._first = await self._next_batch()
+            try:
+                self._first = await self._next_batch()
+            except BaseException:  # cancellation too: there is nothing left to read
+                await self.close()
+                raise
         return self
 
     async def _next_batch(self) -> Sequence[Chunk] | None:
-        if self._batches is None or self._run is None:
+        batches = self._batches
+        if batches is None or self._run is None:
             return None
         try:
-            return await anext(self._batches)
+            batch = await anext(batches)
+            if self._batches is not None:
+                return batch
+            # Another task closed the stream meanwhile, and could not close this.
+            await batches.aclose()  # type: ignore[attr-defined]  # it is an async generator
         except StopAsyncIteration:
             self._response, self._batches = self._run.response, None
             self._over()
@@ -243,8 +261,8 @@ class AsyncChatStream(_Outcome):
         self._closed = True
         batches, self._batches = self._batches, None
         self._over()
-        if batches is not None:
-            await batches.aclose()  # type: ignore[attr-defined]  # it is an async generator
+        if batches is not None and not getattr(batches, "ag_running", False):
+            await batches.aclose()  # type: ignore[attr-defined]
 
     aclose = close
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from decimal import Decimal
-from typing import Literal
+from typing import Any, Literal
 
 Basis = Literal["reported", "computed", "lower_bound", "ceiling", "not_billed", "free", "unknown"]
 
@@ -29,6 +29,12 @@ class Usage:
     def to_dict(self) -> dict[str, int | None]:
         """The six counts."""
         return {item.name: getattr(self, item.name) for item in fields(self) if item.name != "raw"}
+
+    @classmethod
+    def from_dict(cls, value: Mapping[str, Any]) -> Usage:
+        """Read what `to_dict` gives."""
+        counts: dict[str, Any] = {item.name: value.get(item.name) for item in fields(cls) if item.name != "raw"}
+        return cls(**counts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +67,15 @@ class Cost:
             "upstream": None if self.upstream is None else str(self.upstream),
         }
 
+    @classmethod
+    def from_dict(cls, value: Mapping[str, Any]) -> Cost:
+        """Read what `to_dict` gives."""
+        amounts = {name: None if value.get(name) is None else Decimal(str(value[name])) for name in _AMOUNTS}
+        return cls(basis=value.get("basis") or "unknown", **amounts)
+
+
+_AMOUNTS = ("amount", "reported", "upstream")
+
 
 UNKNOWN_COST = Cost()
 FREE = Cost(Decimal(0), "free")
@@ -75,3 +90,12 @@ class Timings:
     load: float | None = None
     prompt: float | None = None
     completion: float | None = None
+
+    def to_dict(self) -> dict[str, float | None]:
+        """The four times."""
+        return {item.name: getattr(self, item.name) for item in fields(self)}
+
+    @classmethod
+    def from_dict(cls, value: Mapping[str, Any]) -> Timings:
+        """Read what `to_dict` gives."""
+        return cls(**{item.name: value.get(item.name) for item in fields(cls)})

@@ -21,7 +21,8 @@ FOLDER = ROOT / "providers" / "llmkit_openai"
 TARGET = FOLDER / "models.json"
 LICENCE = "models.dev, MIT licence, Copyright (c) 2025 models.dev"
 COLUMNS = (
-    "name ('' = as the id), context and most output in tokens (0 = not known), flags (t tools, r reasoning, "
+    "name ('' = as the id), context and most output in tokens (0 = not known), flags (t tools, "
+    "u tools not known: said not to have them, while other services say it of the same model, r reasoning, "
     "s structured output, n none of it, d deprecated, a alpha, b beta), place in `modalities` (-1 = not known), "
     "day of release ('' = not known); where there are prices: prompt, completion, other components as an object, "
     "tiers as [[more than so many prompt tokens, components], ...]; USD per million tokens, null = not known"
@@ -72,10 +73,17 @@ def day(text: str) -> str:
         return ""
 
 
-def row(identity: str, model: dict, modalities: list) -> list:
-    """One model."""
+def short(identity: str) -> str:
+    """What services call the same model: without its maker and its variant."""
+    return identity.lower().partition(":")[0].rpartition("/")[2]
+
+
+def row(identity: str, model: dict, modalities: list, with_tools: set) -> list:
+    """One model. `with_tools` are the short names of models that have tools somewhere."""
     limit, said = model.get("limit", {}), model.get("modalities", {})
-    flags = "t" * model["tool_call"] + "r" * model["reasoning"]
+    # A service's "no" is often a field that nobody filled in, and a wrong one would refuse a call that works.
+    flags = "t" if model["tool_call"] else "u" * (short(identity) in with_tools)
+    flags += "r" * model["reasoning"]
     flags += {True: "s", False: "n"}.get(model.get("structured_output"), "") + STATUS.get(model.get("status"), "")
     kinds = "->".join(
         " ".join(sorted(WORDS.get(item, item) for item in said.get(side, []))) for side in ("input", "output")
@@ -114,12 +122,18 @@ def main() -> None:
     source = Path(sys.argv[1]) if len(sys.argv) > 1 else SHARED / "prices" / "models-dev-2026-07-02.json"
     data = json.loads(source.read_text("utf-8"), parse_float=Decimal)
     names = {"openai", *json.loads((FOLDER / "services.json").read_text("utf-8"))["services"]}
+    with_tools = {
+        short(key) for models in data["providers"].values() for key, model in models.items() if model["tool_call"]
+    }
     modalities: list = []
     services = []
     count = 0
     for name in sorted(names & set(data["providers"])):
         models = data["providers"][name]
-        lines = [f"{json.dumps(key)}:{compact(row(key, model, modalities))}" for key, model in sorted(models.items())]
+        lines = [
+            f"{json.dumps(key)}:{compact(row(key, model, modalities, with_tools))}"
+            for key, model in sorted(models.items())
+        ]
         count += len(lines)
         services.append(f"{json.dumps(name)}:{{\n" + ",\n".join(lines) + "\n}")
     head = {

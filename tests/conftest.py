@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import os
 import sys
 import time
@@ -13,6 +14,7 @@ from itertools import count
 from typing import Any, TypeVar
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 if os.environ.get("LLMKIT_TEST_WITHOUT_AIOHTTP"):
     # Before anything imports the OpenAI SDK, which looks for aiohttp once.
@@ -22,6 +24,10 @@ from llmkit import Chunk, LanguageModel, LLMError, Response, RetryPolicy, create
 from llmkit.testing.simulator import Simulator
 
 T = TypeVar("T")
+
+# How long an example takes says how busy the machine is.
+settings.register_profile("llmkit", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("llmkit")
 
 KEY = "sk-test-0123456789abcdef"
 #: Retries without long waits.
@@ -55,7 +61,8 @@ def clean_environment(request: pytest.FixtureRequest, tmp_path_factory: pytest.T
 
 @pytest.fixture
 def sim() -> Iterator[Simulator]:
-    """A running simulator."""
+    """A running simulator. The SDK is loaded: a test with a short time limit must not pay for that."""
+    importlib.import_module("openai")
     with Simulator() as simulator:
         yield simulator
 
@@ -72,7 +79,7 @@ def model_at(sim: Simulator, provider: str, model: str | None = None, **settings
     return create_language(provider, model or MODELS[provider], **given)
 
 
-def until(condition: Callable[[], bool], seconds: float = 1.0) -> bool:
+def until(condition: Callable[[], bool], seconds: float = 10.0) -> bool:
     """Wait until `condition` holds, at most `seconds`. Did it?"""
     end = time.monotonic() + seconds
     while not condition():

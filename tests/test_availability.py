@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 from collections.abc import Iterator
 from datetime import date
@@ -26,6 +27,8 @@ from llmkit import (
     Unsupported,
 )
 from llmkit.discovery.availability import Availability, check_available, check_key
+from llmkit.discovery.catalogue import path_of
+from llmkit.discovery.lists import list_models
 from llmkit.testing.simulator import Reply, Simulator
 
 from .acme import Acme, Detailed, KeyChecking, Listless, do, registered
@@ -287,7 +290,41 @@ def test_a_finding_is_a_value(sim: Simulator) -> None:
         copy.require()
 
 
+@pytest.mark.parametrize("model", ["gpt-4o", "gpt-4oo"])
+def test_a_finding_survives_json(sim: Simulator, model: str) -> None:
+    """Checks, what is known of model and key, and the class of the error come back; a key of its own is in none."""
+    found = check_available("openrouter", f"openai/{model}", base_url=sim.openrouter_url, api_key=KEY)
+    text = json.dumps(found.to_dict(), allow_nan=False)
+    copy = Availability.from_dict(json.loads(text))
+    assert copy == found
+    assert KEY not in text
+    assert (copy.key, copy.model, copy.ok) == (found.key, found.model, found.ok)
+    if not found:
+        with pytest.raises(ModelNotFound, match="4oo"):
+            copy.require()
+
+
+def test_a_model_out_of_an_old_list_says_so(sim: Simulator, drive: Drive) -> None:
+    """Where the list cannot be asked for, the kept one serves; the check names its day."""
+    where = {"base_url": sim.openrouter_url, "api_key": KEY}
+    list_models("openrouter", **where)
+    path = path_of("openrouter", sim.openrouter_url)
+    path.write_text(json.dumps({**json.loads(path.read_text()), "fetched_at": 1_767_225_600}))
+    sim.script_for("/api/v1/models", *[Reply(status=503)] * 8)
+    found = do(drive, check_available, "openrouter", "openai/gpt-4o", **where)
+    assert found.ok
+    assert found.checks[-1].message == "openai/gpt-4o is there, says the service, in a list of 2026-01-01 00:00 UTC"
+
+
 # What a key may do
+
+
+def test_what_is_said_of_a_key_survives_json(sim: Simulator) -> None:
+    """Money stays exact, what is not known stays so."""
+    sim.set_key(limit=10, limit_remaining="0.000000001", is_management_key=True)
+    for info in (check_key("openrouter", base_url=sim.openrouter_url, api_key=KEY), KeyInfo(), KeyInfo(unlimited=True)):
+        assert KeyInfo.from_dict(json.loads(json.dumps(info.to_dict()))) == info
+    assert info.to_dict()["limit"] is None
 
 
 def test_what_a_key_may_do(sim: Simulator, drive: Drive) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from typing import Any
 
@@ -106,11 +107,22 @@ def test_seconds_are_of_the_call_and_latency_of_the_answer(sim: Simulator, drive
 def test_all_are_asked_at_once(sim: Simulator, drive: Drive) -> None:
     """Calls are open side by side, at most `concurrency`."""
     models = [drive.make(sim, "openrouter", f"a/b{number}") for number in range(4)]
-    sim.script(*[Reply(delay=0.3) for _ in models])
-    found = rows(drive, models)
-    assert max(row.seconds for row in found) < 0.9
-    sim.script(*[Reply(delay=0.05) for _ in models])
-    assert all(row.ok for row in rows(drive, models, concurrency=1))
+
+    def watch(number: int) -> int:
+        """How many came to be open at once; then all go on."""
+        until(lambda: len(sim.requests) >= number)
+        until(lambda: len(sim.requests) > number, 0.1)
+        found = len(sim.requests)
+        sim.release(99)
+        return found
+
+    for concurrency in (4, 1):
+        sim.reset()
+        sim.script(*[Reply(gated=True) for _ in models])
+        with ThreadPoolExecutor(1) as watcher:
+            seen = watcher.submit(watch, concurrency)
+            assert all(row.ok for row in rows(drive, models, concurrency=concurrency))
+        assert seen.result() == concurrency
 
 
 def test_models_that_it_made_are_closed(sim: Simulator, drive: Drive) -> None:

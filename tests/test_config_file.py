@@ -325,6 +325,8 @@ CANARY: Final = "sk-canary-0123456789abcdef"
         "extra_headers = {Authorization = 'Basic dXNlcjpwYXNz'}",
         "extra_headers = {X-Api-Key = 'hunter2'}",
         "extra_headers = {X-Auth-Token = 'hunter2'}",
+        "extra_headers = {X-Auth = 'hunter2'}",
+        "extra_headers = {X-Secret-Key = 'hunter2'}",
         "extra_headers = {Cookie = 'session=1'}",
         "extra_body = {a = [{password = 'hunter2'}]}",
         "extra_body = {api_key = 'hunter2'}",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import os
+import ssl
 import subprocess
 import sys
 import textwrap
@@ -15,7 +16,16 @@ from typing import Any
 
 import pytest
 
-from llmkit import ConnectFailed, LLMError, LocalOverload, MalformedResponse, ModelClosed
+from llmkit import (
+    ConfigError,
+    ConnectFailed,
+    ConnectionLost,
+    LLMError,
+    LocalOverload,
+    MalformedResponse,
+    ModelClosed,
+    RateLimited,
+)
 from llmkit.testing.simulator import Reply, Simulator
 
 from .conftest import KEY, PROVIDERS, Drive, model_at, until
@@ -348,3 +358,26 @@ def test_closing_a_model_under_an_open_stream_ends_it_with_a_typed_error(sim: Si
     with pytest.raises(LLMError) as caught:
         drive.rest(stream)
     assert caught.value.partial_text == "one "
+
+
+OUTER = [RateLimited("slow down"), ConfigError("wrong"), ssl.SSLError("a handshake"), TimeoutError("late"), KeyError("x")]
+
+
+@pytest.mark.parametrize("outer", OUTER, ids=lambda error: type(error).__name__)
+@pytest.mark.parametrize("fault", ["refused", "cut"])
+def test_what_the_caller_is_handling_is_no_cause(
+    sim: Simulator, drive: Drive, mode: str, closed_port: int, outer: Exception, fault: str
+) -> None:
+    """A call in an `except` block reports its own failure, not the one that is being handled there."""
+    settings: dict[str, Any] = {"retry": None}
+    if fault == "refused":
+        settings["base_url"] = f"http://127.0.0.1:{closed_port}"
+    sim.script(Reply(cut="reset", cut_bytes=20))
+    model = drive.make(sim, "openai", **settings)
+    try:
+        raise outer
+    except Exception:
+        error = drive.failure(model, mode)
+    assert error is not outer
+    assert type(error) is (ConnectFailed if fault == "refused" else ConnectionLost)
+    assert model.target.startswith(str(error.provider))

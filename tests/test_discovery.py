@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 import os
+import re
 import subprocess
 import sys
 import time
@@ -188,13 +189,31 @@ def test_an_old_list_serves_and_says_so(
     assert KEY not in caplog.text
 
 
+def test_a_row_of_an_old_list_says_so(sim: Simulator, drive: Drive) -> None:
+    """One model out of a list that could not be renewed names the list's time in its source."""
+    fresh = do(drive, get_model_info, "acme", "gpt-4o", **at(sim))
+    aged(sim, 7200)
+    sim.script_for("/v1/models", *[Reply(status=503)] * 2)
+    old = do(drive, get_model_info, "acme", "gpt-4o", **at(sim))
+    assert re.fullmatch(re.escape(fresh.source) + r", in a list of \d{4}-\d\d-\d\d \d\d:\d\d UTC", old.source)
+    assert do(drive, get_model_info, "acme", "gpt-4o", **at(sim)).source == fresh.source
+
+
+def test_a_model_where_a_provider_belongs(sim: Simulator, drive: Drive) -> None:
+    """A list is a provider's: a target is not taken for its provider in silence."""
+    for listing in (list_models, list_free_models):
+        with pytest.raises(ConfigError, match="names a model too"):
+            do(drive, listing, "acme:gpt-4o", **at(sim))
+    assert sim.requests == []
+
+
 @pytest.mark.parametrize("kind", BROKEN)
 def test_without_a_kept_list_the_error_is_raised(sim: Simulator, drive: Drive, kind: str) -> None:
     """The first list has nothing to stand in for it; the error says where it happened."""
     reply, error = BROKEN[kind]
     sim.script_for("/v1/models", *[reply] * 2)
     with pytest.raises(error) as caught:
-        do(drive, list_models, "acme", **at(sim, timeout=0.4))
+        do(drive, list_models, "acme", **at(sim, timeout=1.0))
     assert caught.value.provider == "acme"
     assert not path_of("acme", sim.openai_url).exists()
 

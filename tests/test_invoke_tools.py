@@ -514,8 +514,8 @@ def test_a_call_that_takes_too_long_says_so(drive: Drive, parallel: bool, releas
 
     names = ["slow", "slow_async", "add", "slow_awaitable"]
     calls = [call(name, {"a": 1} if name == "add" else {}) for name in names]
-    found = texts(drive, [slow, slow_async, add, slow_awaitable], calls, timeout=0.05, parallel=parallel)
-    late = "timed out after 0.05 s"
+    found = texts(drive, [slow, slow_async, add, slow_awaitable], calls, timeout=0.4, parallel=parallel)
+    late = "timed out after 0.4 s"
     assert found == [late, late, "2", late]
     assert ended == ["cancelled"]
     released.set()
@@ -574,6 +574,41 @@ def test_cancellation_passes_through(released: threading.Event) -> None:
         with pytest.raises(asyncio.CancelledError):
             await task
         assert ended == ["cancelled"]
+
+    asyncio.run(main())
+
+
+class Odd(BaseException):
+    """No `Exception`, as other libraries have for their own cancellation."""
+
+
+@pytest.mark.parametrize("how", ["cancelled", "ended by a tool"])
+def test_no_call_goes_on_when_the_caller_goes_on(how: str) -> None:
+    """An async tool that needs time to clean up has done so when cancellation, or what a tool ends all with, arrives."""
+    ended: list[str] = []
+
+    async def slow() -> None:
+        try:
+            await asyncio.sleep(30)
+        finally:
+            await asyncio.sleep(0.05)
+            ended.append("slow")
+
+    async def quick() -> None:
+        await asyncio.sleep(0.01)
+        if how != "cancelled":
+            raise Odd
+        await asyncio.sleep(30)
+
+    async def main() -> None:
+        task = asyncio.create_task(ainvoke_tools([slow, quick], [call("slow"), call("quick")]))
+        if how == "cancelled":
+            await asyncio.sleep(0.02)
+            task.cancel()
+        with pytest.raises(asyncio.CancelledError if how == "cancelled" else Odd):
+            await task
+        assert ended == ["slow"]
+        assert len(asyncio.all_tasks()) == 1
 
     asyncio.run(main())
 

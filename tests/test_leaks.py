@@ -498,3 +498,26 @@ def test_an_interrupted_stream_shows_no_key(sim: Simulator, drive: Drive) -> Non
     for text in texts_of(error):
         assert CANARY not in text
     assert all(isinstance(each, LLMError) for each in family(error))
+
+
+ECHOES = {
+    "in a body": Reply(status=401, error=f"bad key {BARE_CANARY}"),
+    "in an error under HTTP 200": Reply(body=b'{"error": {"message": "bad key %s"}}' % BARE_CANARY.encode()),
+    "in a header": Reply(status=400, headers={"x-request-id": BARE_CANARY}),
+    "deep in the error's data": Reply(
+        body=b'{"error": {"message": "no", "metadata": {"a": [{"b": "%s"}]}}}' % BARE_CANARY.encode()
+    ),
+}
+
+
+@pytest.mark.parametrize("echo", ECHOES)
+@pytest.mark.parametrize("given", ["text", "callable"])
+def test_an_echoed_key_is_taken_out_wherever_it_stands(
+    sim: Simulator, drive: Drive, mode: str, given: str, echo: str
+) -> None:
+    """The key that was sent, given as text or by a callable, is in no text and no data of the error."""
+    sim.script(ECHOES[echo])
+    key: Any = BARE_CANARY if given == "text" else lambda: BARE_CANARY
+    error = drive.failure(drive.make(sim, "openrouter", api_key=key, retry=None), mode)
+    assert BARE_CANARY not in f"{error} {error!r} {vars(error)}"
+    assert BARE_CANARY.encode() not in pickle.dumps(error)

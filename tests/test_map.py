@@ -23,6 +23,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmkit import (
+    AllTargetsFailed,
     BadRequest,
     BatchStopped,
     ConfigError,
@@ -125,6 +126,18 @@ def test_results_hold_no_frames(drive: Drive) -> None:
     assert error.__traceback__ is None
     with pytest.raises(RateLimited):
         raise error
+
+
+def test_the_errors_of_a_chain_hold_no_frames(sim: Simulator, drive: Drive) -> None:
+    """The errors in an error are kept with it; they hold no frames either."""
+    sim.script(*[Reply(status=503)] * 2)
+    model = drive.make(sim, "openrouter", retry=None, fallbacks=[drive.make(sim, "openai")])
+    (error,) = ask(drive, model, ["a"])
+    assert isinstance(error, AllTargetsFailed)
+    assert len(error.errors) == 2
+    for item in (error, *error.errors):
+        assert item.__traceback__ is None
+        assert getattr(item.__context__, "__traceback__", None) is None
 
 
 def test_nothing_in_nothing_out(drive: Drive) -> None:

@@ -169,8 +169,8 @@ def test_a_profile_bears_no_providers_name(folder: Folder, name: str) -> None:
         ("provider = 'ollama'\nuser = '${OPENAI_API_KEY}'", "user", "key_env"),
         ("provider = 'ollama'\nmetadata = {a = 'x ${GROQ_API_KEY}'}", "metadata.a", "key_env"),
         ("provider = 'ollama'\n[profiles.smart.ollama]\nkeep_alive = '${OPENAI_API_KEY}'", "ollama.keep_alive", "key_env"),
-        ("provider = 'openrouter'\nmodel = 'x'\nkey_env = 'ABSENT_X'", "api_key", "ABSENT_X, which is not set"),
-        ("provider = 'openrouter'\nmodel = 'x'\napi_key = '${ABSENT_X}'", "api_key", "ABSENT_X, which is not set"),
+        ("provider = 'openrouter'\nmodel = 'x'\nkey_env = 'ABSENT_X'", "", "ABSENT_X, which is not set"),
+        ("provider = 'openrouter'\nmodel = 'x'\napi_key = '${ABSENT_X}'", "", "ABSENT_X, which is not set"),
     ],
 )  # fmt: skip
 def test_a_profile_that_cannot_be_used(
@@ -181,7 +181,7 @@ def test_a_profile_that_cannot_be_used(
     folder.write(f"[profiles.smart]\n{text}\n[profiles.other]\nprovider = 'ollama'\nmodel = 'x'\n")
     with pytest.raises(ConfigFileError) as caught:
         create_language("smart", "x")
-    assert caught.value.key == f"profiles.smart.{key}"
+    assert caught.value.key == f"profiles.smart.{key}".rstrip(".")
     assert str(folder.path) in str(caught.value)
     assert said in str(caught.value)
     assert ENV_KEY not in str(caught.value)
@@ -500,6 +500,31 @@ def test_variables_in_headers_are_held_back_too(folder: Folder, monkeypatch: pyt
         create_language("x", base_url="https://evil.example/v1", api_key="given")
     made = create_language("x", base_url="https://evil.example/v1", api_key="given", extra_headers={})
     assert setting(made, "extra_headers") == {}
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        "reasoning = '${HELD}'",
+        "on_unsupported = '${HELD}'",
+        "base_url = 'http://host:${HELD}/v1'",
+        "openrouter = {provider = {sort = '${HELD}'}}",
+        "openrouter = {provider = '${HELD}'}",
+    ],
+)
+def test_an_error_does_not_tell_what_a_variable_holds(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch, table: str
+) -> None:
+    """A wrong value out of a variable is named by the variable; what it holds may be a secret."""
+    monkeypatch.setenv("HELD", FILE_KEY)
+    folder.write(f"[profiles.x]\nprovider = 'openrouter'\nmodel = 'm'\n{table}\n")
+    with pytest.raises(ConfigError) as caught:
+        create_language("x")
+    assert FILE_KEY not in f"{caught.value} {vars(caught.value)} {caught.value.args}"
+    folder.write("[profiles.x]\nprovider = '${HELD}'\nmodel = 'm'\n")
+    with pytest.raises(ConfigFileError, match=r"\$\{HELD\}") as caught:
+        create_language("x")
+    assert FILE_KEY not in str(caught.value)
 
 
 @pytest.mark.parametrize("order", [("TABLE", "ENV"), ("ENV",), ("PROFILE", "ENV", "TABLE")])

@@ -165,6 +165,9 @@ def test_no_row_holds_a_secret() -> None:
         ("user", KEY, "***"),
         ("proxy", "http://u:p@h:1", "http://***@h:1"),
         ("extra_body", {"a": {"password": "x"}, "b": 1}, {"a": {"password": "***"}, "b": 1}),
+        ("extra_body", {"auth": {"kind": "x", "value": "y"}}, {"auth": "***"}),
+        ("extra_headers", {"X-Auth": "x", "Helicone-Auth": "x"}, {"X-Auth": "***", "Helicone-Auth": "***"}),
+        ("extra_headers", {"X-Secret-Key": "x", "X-Note": "y"}, {"X-Secret-Key": "***", "X-Note": "y"}),
         ("stop", ("a", KEY), ["a", "***"]),
         ("seed", 1, 1),
     ],
@@ -172,6 +175,17 @@ def test_no_row_holds_a_secret() -> None:
 def test_what_is_masked(name: str, value: object, shown: object) -> None:
     """What is a credential by its name or by its look is masked, at any depth."""
     assert masked(name, value) == shown
+
+
+def test_an_address_is_shown_as_the_file_has_it(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a variable puts into an address may be a secret, as in every other text; a query may hold a key."""
+    monkeypatch.setenv("PLACE", "canary0123456789")
+    Path(path).write_text(
+        '[profiles.a]\nprovider = "openai"\nmodel = "m"\nbase_url = "https://gw.example/${PLACE}/v1"\n'
+    )
+    assert rows("a")["base_url"].value == "https://gw.example/${PLACE}/v1"
+    given = rows("a", base_url="https://gw.example/v1?sig=canary0123456789")
+    assert given["base_url"].value == "https://gw.example/v1?***"
 
 
 def test_a_circle_and_a_missing_variable_are_errors(path: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import json
+import signal
 from collections.abc import Iterator
+from contextlib import aclosing
 from typing import Any
 
 import pytest
 
-from llmkit import ConfigError, ConnectFailed, ConnectionFailed, LLMError, LLMTimeout, ModelNotFound, Unsupported
+from llmkit import (
+    ConfigError,
+    ConnectFailed,
+    ConnectionFailed,
+    LLMError,
+    LLMTimeout,
+    ModelNotFound,
+    PullProgress,
+    Unsupported,
+)
 from llmkit.discovery.lists import list_models
 from llmkit.discovery.pull import apull_model, pull_model
 from llmkit.testing.simulator import Reply, Simulator
@@ -24,6 +37,12 @@ def lines(*steps: dict[str, object]) -> list[bytes]:
 
 
 LAYERS = lines(*({"status": "pulling", "digest": LAYER, "total": 100, "completed": n} for n in range(0, 101, 10)))
+
+
+def test_a_step_survives_json() -> None:
+    """With what it says, and without."""
+    for step in (PullProgress("success"), PullProgress("pulling", LAYER, 0, 100)):
+        assert PullProgress.from_dict(json.loads(json.dumps(step.to_dict()))) == step
 
 
 class Pull:
@@ -96,10 +115,10 @@ def test_leaving_early_closes_the_connection(sim: Simulator, drive: Drive) -> No
 def test_a_long_pull_is_cut_short_by_silence_alone(sim: Simulator, drive: Drive) -> None:
     """`timeout` is the longest silence: steps that keep coming may take longer all together, a silence may not."""
     kept = Reply(
-        raw_chunks=[*LAYERS, *lines({"status": "success"})], chunk_delay=0.1, content_type="application/x-ndjson"
+        raw_chunks=[*LAYERS, *lines({"status": "success"})], chunk_delay=0.15, content_type="application/x-ndjson"
     )
     sim.script_for("/api/pull", kept)
-    assert Pull(drive, "llama3.2", base_url=sim.ollama_url, timeout=0.6).rest()[-1].status == "success"
+    assert Pull(drive, "llama3.2", base_url=sim.ollama_url, timeout=1.5).rest()[-1].status == "success"
     sim.script_for("/api/pull", Reply(raw_chunks=LAYERS, cut="stall", cut_after=3, content_type="application/x-ndjson"))
     pull = Pull(drive, "llama3.2", base_url=sim.ollama_url, timeout=0.3)
     with pytest.raises(LLMTimeout):
@@ -155,3 +174,73 @@ def test_after_a_pull_the_model_is_in_the_list(sim: Simulator) -> None:
     list(pull_model("brand-new", base_url=sim.ollama_url))
     sim.serve("/api/tags", {"models": [{"name": "brand-new:latest", "model": "brand-new:latest"}]})
     assert [item.id for item in list_models("ollama", base_url=sim.ollama_url)] == ["brand-new:latest"]
+
+
+# Left in other ways
+
+
+def stalled(sim: Simulator) -> None:
+    """The next pull stops in the middle."""
+    sim.script_for("/api/pull", Reply(raw_chunks=LAYERS, cut="stall", cut_after=3, content_type="application/x-ndjson"))
+
+
+def test_a_pull_that_is_dropped_closes_its_connection(sim: Simulator) -> None:
+    """Nobody holds the iterator any more."""
+    stalled(sim)
+    steps = pull_model("llama3.2", base_url=sim.ollama_url)
+    next(steps)
+    assert sim.open_connections == 1
+    del steps
+    gc.collect()
+    assert until(lambda: sim.open_connections == 0)
+
+
+@pytest.mark.parametrize("form", ["loop", "context"])
+def test_a_pull_in_a_task_that_is_cancelled(sim: Simulator, form: str) -> None:
+    """`CancelledError` passes through, nothing is sent again, and the connection closes."""
+    stalled(sim)
+    got: list[PullProgress] = []
+
+    async def use() -> None:
+        steps = apull_model("llama3.2", base_url=sim.ollama_url)
+        if form == "loop":
+            async for step in steps:
+                got.append(step)  # noqa: PERF401 - what came before the cancellation counts
+        else:
+            async with aclosing(steps):
+                while True:
+                    got.append(await anext(steps))
+
+    async def main() -> None:
+        task = asyncio.create_task(use())
+        assert await asyncio.to_thread(until, lambda: len(got) == 3)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert await asyncio.to_thread(until, lambda: sim.open_connections == 0)
+
+    asyncio.run(main())
+    assert len(list(pulled(sim))) == 1
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs an interval timer")
+def test_ctrl_c_ends_a_pull(sim: Simulator) -> None:
+    """It passes through at once, nothing is sent again, and the connection closes."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    stalled(sim)
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        steps = pull_model("llama3.2", base_url=sim.ollama_url)
+        for _ in range(3):
+            next(steps)
+        signal.setitimer(signal.ITIMER_REAL, 0.1)
+        with pytest.raises(KeyboardInterrupt):
+            next(steps)
+        assert until(lambda: sim.open_connections == 0)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert len(list(pulled(sim))) == 1

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from llmkit import ConfigError, EmptyResponse
+from llmkit import ConfigError, EmptyResponse, UnknownProvider
 from llmkit.quick import adefault_target, aquick_chat, default_target, quick_chat
 from llmkit.testing.simulator import Reply, Simulator
 
@@ -108,6 +108,13 @@ def test_a_profile_by_name(quick: Callable[..., str], sim: Simulator, tmp_path: 
     (tmp_path / "llmkit.toml").write_text('[profiles.fast]\nprovider = "ollama"\nmodel = "llama3.2"\ntemperature = 0')
     assert quick("hi", model="fast") == "You said: hi"
     assert sim.requests[-1].json["options"] == {"temperature": 0}
+
+
+def test_a_model_without_its_provider(quick: Callable[..., str]) -> None:
+    """The name of a model alone is no target; the hint has the whole form."""
+    with pytest.raises(UnknownProvider) as caught:
+        quick("hi", model="gpt-4o-mini")
+    assert '"openrouter:gpt-4o-mini"' in caught.value.hint
 
 
 @pytest.mark.parametrize("find", [default_target, lambda: asyncio.run(adefault_target())], ids=["sync", "async"])

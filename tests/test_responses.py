@@ -126,13 +126,22 @@ def test_a_response_is_json() -> None:
 def stored(response: Response) -> Response:
     """The response without what `to_dict` does not say."""
     usage = replace(response.usage, raw={})
-    return replace(response, attempts=(), timings=None, raw_response=None, extra={}, usage=usage)
+    return replace(response, attempts=(), raw_response=None, extra={}, usage=usage)
 
 
 def test_a_response_survives_json() -> None:
-    """A response through JSON text is the same, but for attempts, timings and what came raw."""
+    """A response through JSON text is the same, but for attempts and what came raw; each of these is JSON by itself."""
     assert Response.from_dict(json.loads(json.dumps(FULL.to_dict()))) == stored(FULL)
     assert Response.from_dict(json.loads(json.dumps(Response(()).to_dict()))) == Response(())
+    told = replace(FULL, warnings=("the prompt may be cut",), structured_by="instruction")
+    read = Response.from_dict(json.loads(json.dumps(told.to_dict())))
+    assert (read.warnings, read.structured_by, read.timings) == (told.warnings, told.structured_by, FULL.timings)
+
+
+def test_an_attempt_survives_json() -> None:
+    """An attempt through JSON text is the same, its cost exact."""
+    for attempt in (*FULL.attempts, Attempt("p", "m", "RateLimited", 0.5, 1.5, 429, "r", "slow", Cost(Decimal("1E-9")))):
+        assert Attempt.from_dict(json.loads(json.dumps(attempt.to_dict()))) == attempt
 
 
 TEXT: Final = st.text(max_size=8)

@@ -83,6 +83,7 @@ def test_what_fits(asked: dict[str, Any], fitting: tuple[ModelInfo, ...]) -> Non
         ({"max_price": [1]}, "max_price"),
         ({"min_context": 1.5}, "min_context"),
         ({"min_context": True}, "min_context"),
+        ({"min_context": -1}, "min_context"),
         ({"min_context": "8k"}, "min_context"),
         ({"supports": 5}, "supports"),
         ({"supports": [5]}, "supports"),

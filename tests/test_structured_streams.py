@@ -39,15 +39,24 @@ GROWN: list[Any] = [
 PARIS = City(name="Paris", districts=["Marais", "Montmartre"])
 
 
-def values(drive: Drive, stream: Any) -> list[Any]:
-    """All values of a stream."""
-    if not drive.is_async:
-        return list(stream.partial_values())
+def values(drive: Drive, stream: Any, sim: Simulator, last: object = GROWN[-1]) -> list[Any]:
+    """All values of a stream. Each lets the next piece of a gated reply pass, the `last` one all that is left."""
+    found: list[Any] = []
 
-    async def collect() -> list[Any]:
-        return [value async for value in stream.partial_values()]
+    def take(value: Any) -> None:
+        found.append(value)
+        sim.release(99 if value == last else 1)
 
-    return drive.await_(collect())
+    async def collect() -> None:
+        async for value in stream.partial_values():
+            take(value)
+
+    if drive.is_async:
+        drive.await_(collect())
+    else:
+        for value in stream.partial_values():
+            take(value)
+    return found
 
 
 def first_value(drive: Drive, stream: Any) -> Any:
@@ -66,15 +75,16 @@ def first_value(drive: Drive, stream: Any) -> Any:
 
 
 def gone(sim: Simulator, drive: Drive) -> bool:
-    """Does every client connection close within a second? A loop goes on meanwhile."""
+    """Does every client connection close? A loop goes on meanwhile."""
     if drive.is_async:
         return drive.await_(asyncio.to_thread(until, lambda: sim.open_connections == 0))
     return until(lambda: sim.open_connections == 0)
 
 
-def gated(sim: Simulator, pieces: list[str] = PIECES) -> None:
-    """A reply whose pieces come in reads of their own."""
-    sim.script(Reply(chunks=pieces, chunk_delay=0.02))
+def gated(sim: Simulator, pieces: list[str] = PIECES, first: int = 1) -> None:
+    """A reply whose pieces come one by one, as they are released; the `first` ones at once."""
+    sim.script(Reply(chunks=pieces, gated=True))
+    sim.release(first)
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
@@ -82,7 +92,7 @@ def test_values_grow(sim: Simulator, drive: Drive, provider: str) -> None:
     """Each value is plain JSON and differs from the one before; the validated one is in the response."""
     gated(sim)
     stream = drive.open(drive.make(sim, provider), structured=City)
-    assert values(drive, stream) == GROWN
+    assert values(drive, stream, sim) == GROWN
     assert stream.response.parsed == PARIS
     assert stream.response.structured_by == "native"
     assert stream.response.content == TEXT
@@ -98,9 +108,11 @@ def test_the_value_so_far_stands_beside_the_chunks(sim: Simulator, drive: Drive,
     end = StopAsyncIteration if drive.is_async else StopIteration
     while True:
         try:
-            text += drive.next(stream).content
+            piece = drive.next(stream).content
         except end:
             break
+        text += piece
+        sim.release(1 if piece else 0)
         if stream.partial.parsed not in seen:
             seen.append(stream.partial.parsed)
     assert text == TEXT
@@ -119,17 +131,17 @@ def test_a_value_comes_while_the_rest_is_on_its_way(sim: Simulator, drive: Drive
 
 def test_a_wrapped_value_is_unwrapped(sim: Simulator, drive: Drive) -> None:
     """A list goes as an object with `value`, and comes as a list, from its first piece on."""
-    gated(sim, ['{"va', 'lue": ', "[1, ", "2", ', "x"]}'])
+    gated(sim, ['{"va', 'lue": ', "[1, ", "2, ", '"x"]}'], first=3)
     stream = drive.open(drive.make(sim, "openai"), structured=list[int | str])
-    assert values(drive, stream) == [[1], [1, 2], [1, 2, "x"]]
+    assert values(drive, stream, sim, [1, 2, "x"]) == [[1], [1, 2], [1, 2, "x"]]
     assert stream.response.parsed == [1, 2, "x"]
 
 
 def test_an_instructed_stream_may_come_in_a_fence(sim: Simulator, drive: Drive) -> None:
     """The fence is skipped, in the making and at the end."""
-    gated(sim, ["``", "`js", "on\n", *PIECES[:-1], "\n`", "``"])
+    gated(sim, ["``", "`js", "on\n", *PIECES[:-1], "\n`", "``"], first=4)
     stream = drive.open(drive.make(sim, "openai"), structured=City, structured_by="instruction")
-    assert values(drive, stream) == GROWN
+    assert values(drive, stream, sim) == GROWN
     assert stream.response.parsed == PARIS
     assert stream.response.structured_by == "instruction"
 
@@ -139,9 +151,9 @@ def test_values_may_follow_some_chunks(sim: Simulator, drive: Drive) -> None:
     gated(sim)
     stream = drive.open(drive.make(sim, "openai"), structured=City)
     while stream.partial.parsed != {"name": "Pa"}:
-        drive.next(stream)
-    assert values(drive, stream) == GROWN[2:]
-    assert values(drive, stream) == []
+        sim.release(1 if drive.next(stream).content else 0)
+    assert values(drive, stream, sim) == GROWN[2:]
+    assert values(drive, stream, sim) == []
 
 
 def test_async_values_need_no_await_before(sim: Simulator) -> None:
@@ -150,11 +162,9 @@ def test_async_values_need_no_await_before(sim: Simulator) -> None:
     drive = Drive("async")
     model = drive.make(sim, "openai")
 
-    async def collect() -> tuple[list[Any], Any]:
-        stream = model.achat_complete("hello", stream=True, structured=City)
-        return [value async for value in stream.partial_values()], stream.response.parsed
-
-    assert drive.await_(collect()) == (GROWN, PARIS)
+    stream = model.achat_complete("hello", stream=True, structured=City)
+    assert values(drive, stream, sim) == GROWN
+    assert stream.response.parsed == PARIS
     drive.end()
 
 
@@ -202,10 +212,10 @@ def test_the_cost_of_such_a_stream_is_booked(sim: Simulator, drive: Drive) -> No
 
 def test_the_values_end_in_the_same_error(sim: Simulator, drive: Drive) -> None:
     """The loop over the values raises as the loop over the chunks does."""
-    gated(sim, ['{"name": ', '"Par', 'is"}'])
+    sim.script(Reply(chunks=['{"name": ', '"Par', 'is"}']))
     stream = drive.open(drive.make(sim, "openai"), structured=City)
     with pytest.raises(InvalidStructure):
-        values(drive, stream)
+        values(drive, stream, sim)
     assert stream.partial.parsed == {"name": "Paris"}
 
 
@@ -214,7 +224,7 @@ def test_a_stream_that_is_cut_is_interrupted(sim: Simulator, drive: Drive) -> No
     sim.script(Reply(chunks=PIECES, cut_after=4))
     stream = drive.open(drive.make(sim, "openai"), structured=City)
     with pytest.raises(StreamInterrupted) as caught:
-        values(drive, stream)
+        values(drive, stream, sim)
     assert caught.value.partial_text == "".join(PIECES[:4])
     assert stream.partial.parsed == GROWN[3]
 
@@ -235,7 +245,7 @@ def test_values_of_a_call_without_structure_are_refused(sim: Simulator, drive: D
     sim.release()
     stream = drive.open(drive.make(sim, "openai", timeout=5))
     with pytest.raises(ConfigError, match="structured="):
-        values(drive, stream)
+        values(drive, stream, sim)
     assert gone(sim, drive)
 
 

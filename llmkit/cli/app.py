@@ -79,7 +79,7 @@ def chat(
             "-p",
             "--provider",
             metavar="NAME",
-            help="Provider, profile or provider:model. See `llmkit providers --all`.",
+            help="Provider, profile, provider:model, or an alias. See `llmkit providers --all`.",
             autocompletion=completion.providers,
         ),
     ] = None,
@@ -250,7 +250,8 @@ def models(
       llmkit models -p openrouter --sort coding --max-price 1 -n 10
       llmkit models -p openrouter -m openai/gpt-4o-mini
 
-    Prices are US dollars per million tokens; ? is not known. Lists are kept for an hour.
+    Prices are US dollars per million tokens; ? is not known. Lists are kept for an hour. On a narrow terminal letters
+    stand for what a model can do, and columns are left out; those that are sorted by stay.
     """
     from llmkit.cli.failure import guarded
     from llmkit.cli.models import Wanted, model

@@ -99,6 +99,7 @@ def make_model(ask: Ask) -> LanguageModel:
         settings["api_key"] = os.environ.get(ask.key_env, "").strip()
         if not settings["api_key"]:
             raise ConfigError(f"the environment variable {ask.key_env} of --key-env is not set")
+        _check_address(ask.key_env, settings)
     if settings.get("n", 1) != 1 and not ask.json:
         raise ConfigError("only one answer can be shown", hint="For n answers add --json")
     provider, model = ask.provider, ask.model and _text(ask.model, "--model")
@@ -107,6 +108,17 @@ def make_model(ask: Ask) -> LanguageModel:
 
         provider, model = ("openai", model) if "base_url" in settings else default_target(model)
     return create_language(provider, model, config=cast("Settings", settings))
+
+
+def _check_address(variable: str, settings: Mapping[str, object]) -> None:
+    """A key that is named by hand goes to no address that only a folder's `.env` names."""
+    from llmkit.cli.environment import addresses_taken, taken
+
+    if variable not in taken and "base_url" not in settings and (addresses := addresses_taken()):
+        raise ConfigError(
+            f"the .env file names an address ({', '.join(addresses)}), and --key-env a key that is not in it",
+            hint="Say where the key goes with --base-url",
+        )
 
 
 def _extra(pairs: Sequence[str]) -> dict[str, object]:

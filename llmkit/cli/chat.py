@@ -67,19 +67,7 @@ def _once(talk: Conversation, ask: Ask, question: str, parts: Sequence[Part]) ->
 
 
 def _as_json(response: Response) -> dict[str, object]:
-    attempts = [
-        {
-            "target": attempt.target,
-            "outcome": attempt.outcome,
-            "status": attempt.status,
-            "elapsed": attempt.elapsed,
-            "waited": attempt.waited,
-            "request_id": attempt.request_id,
-            "message": attempt.message,
-            "cost": attempt.cost.to_dict(),
-        }
-        for attempt in response.attempts
-    ]
+    attempts = [{"target": attempt.target, **attempt.to_dict()} for attempt in response.attempts]
     return {**response.to_dict(), "attempts": attempts}
 
 

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from llmkit.cli.failure import DONE, FAILED, in_options
+from llmkit.cli.failure import DONE, FAILED, told
 from llmkit.cli.summary import money
 from llmkit.cli.terminal import neutral
 from llmkit.errors import ConfigError
@@ -74,6 +74,6 @@ def _answers(rows: Sequence[Comparison]) -> None:
     for row in rows:
         print(f"\n--- {neutral(row.target)}")
         if row.error is not None:
-            print(neutral(in_options(str(row.error))))
+            print(neutral(told(row.error)))
         elif row.response is not None:
             print(neutral(row.response.content or row.response.refusal or "(no text)"))

@@ -13,6 +13,8 @@ from llmkit.config import ConfigFile, ConfigFileError, current, find
 from llmkit.config.file import user_file
 from llmkit.errors import LLMError
 from llmkit.profiles import ResolvedSetting, explain_settings
+from llmkit.profiles.choice import backend_hint
+from llmkit.registry import registry
 
 _KINDS = {"project": "the project's", "user": "your own", "named": "named by LLMKIT_CONFIG"}
 
@@ -52,6 +54,8 @@ def _show_file(file: ConfigFile | None, profiles: Sequence[dict[str, object]], *
         return
     found = find()
     print(f"{neutral(file.path)} ({_KINDS[found.kind] if found else 'gone'})\n")
+    for problem in strays(file):
+        note(f"{problem}\n")
     if profiles and not short:
         mark = {True: "*", False: ""}
         rows = [
@@ -66,22 +70,39 @@ def _profiles(file: ConfigFile) -> list[dict[str, object]]:
     """Each profile, and what is wrong with it, if something is."""
     found: list[dict[str, object]] = []
     for name, section in file.profiles.items():
-        problem = None
-        try:
-            explain_settings(name)
-        except LLMError as error:
-            key = f"{error.path}: " if isinstance(error, ConfigFileError) else ""
-            problem = error.message.removeprefix(key)
         found.append(
             {
                 "name": name,
                 "provider": section.provider,
                 "model": section.model,
                 "fallbacks": list(section.fallbacks or ()),
-                "problem": problem,
+                "problem": profile_problem(name),
             }
         )
     return found
+
+
+def profile_problem(name: str) -> str | None:
+    """What is wrong with a profile, and what to do, without the path of the file."""
+    try:
+        explain_settings(name)
+    except LLMError as error:
+        message = error.message.removeprefix(f"{error.path}: " if isinstance(error, ConfigFileError) else "")
+        return f"{message}. {error.hint}" if error.hint else message
+    return None
+
+
+def strays(file: ConfigFile) -> list[str]:
+    """What is wrong with the tables of providers: those of a name that no provider has apply to nothing."""
+    tables = [("providers", name) for name in file.providers] + [("aliases", name) for name in file.provider_aliases]
+    said = []
+    for kind, name in tables:
+        if not registry.known(name.lower()):
+            near = backend_hint(name)
+            said.append(
+                f"{kind}.{name} applies to nothing: no such provider is installed" + (f". {near}" if near else "")
+            )
+    return said
 
 
 def _target(row: dict[str, object]) -> str:
@@ -102,6 +123,7 @@ def _value(row: ResolvedSetting) -> str:
 def _origin(row: ResolvedSetting, file: ConfigFile | None) -> str:
     """The origin; the file's path, which stands above the table, is left out."""
     words = row.origin.replace("create_language", "command line")
+    words = words.removeprefix(f"{file.path}: ") if file else words
     return words.removesuffix(f" ({file.path})").replace(f" ({file.path}),", ",") if file else words
 
 

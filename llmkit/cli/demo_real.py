@@ -4,43 +4,24 @@ from __future__ import annotations
 
 import sys
 from contextlib import ExitStack
-from dataclasses import dataclass
 from decimal import Decimal
 
 from llmkit.cli.failure import DONE, FAILED, USAGE
-from llmkit.cli.found import HOSTED, LOCAL, local_models, state
-from llmkit.cli.readiness import Readiness
+from llmkit.cli.readiness import HOSTED, LOCAL, Readiness, state
 from llmkit.cli.summary import dollars
 from llmkit.cli.terminal import complain, neutral
 from llmkit.cli.tour import QUESTION, Report, tour
 from llmkit.factory import create_language
+from llmkit.pricing import MILLION
+from llmkit.quick import local_models
+from llmkit.registry import get_provider
 
 CALLS = 3
 MAX_TOKENS = 100
 #: More tokens than any service counts for the question and what it puts around it.
 _QUESTION_TOKENS = 100
-_MILLION = Decimal(1_000_000)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Model:
-    """A cheap model and its list price in USD for a million tokens, on a date."""
-
-    name: str
-    prompt: Decimal
-    completion: Decimal
-    date: str
-
-    @property
-    def most(self) -> Decimal:
-        """The most that the demo can cost."""
-        return CALLS * (_QUESTION_TOKENS * self.prompt + MAX_TOKENS * self.completion) / _MILLION
-
-
-_MODELS = {
-    "openrouter": _Model(name="openrouter/free", prompt=Decimal(0), completion=Decimal(0), date="2026-08-21"),
-    "openai": _Model(name="gpt-4o-mini", prompt=Decimal("0.15"), completion=Decimal("0.6"), date="2026-08-21"),
-}
+#: A cheap model of each service.
+_MODELS = {"openrouter": "openrouter/free", "openai": "gpt-4o-mini"}
 
 
 def real_demo(*, yes: bool) -> int:
@@ -94,17 +75,22 @@ def _hosted(name: str, found: Readiness) -> tuple[str | None, str, str]:
         return None, "", f"no: {found.problem}"
     model = _MODELS[name]
     key = f"{found.variable} is set" if found.key == "set" else "no key"
-    seen = f"yes: {key}; model {model.name}"
+    seen = f"yes: {key}; model {model}"
     if not found.own_address:
-        return model.name, _unpriced(found), f"{seen}, at {found.base_url}"
-    if not model.most:
-        return model.name, f"nothing: {model.name} is free", seen
-    price = f"{dollars(model.prompt)} and {dollars(model.completion)} for a million tokens, list price of {model.date}"
-    return model.name, f"at most {dollars(model.most)} ({price})", seen
+        return model, _unpriced(found), f"{seen}, at {found.base_url}"
+    if model.endswith(("/free", ":free")):
+        return model, f"nothing: {model} is free", seen
+    known = get_provider(name).known_model(model)
+    prompt, completion = (None, None) if known is None else (known.pricing["prompt"], known.pricing["completion"])
+    if known is None or prompt is None or completion is None:
+        return model, _unpriced(found), seen
+    most = CALLS * (_QUESTION_TOKENS * prompt + MAX_TOKENS * completion)
+    price = f"{dollars(prompt * MILLION)} and {dollars(completion * MILLION)} for a million tokens, {known.source}"
+    return model, f"at most {dollars(most)} ({price})", seen
 
 
 def _local(found: Readiness) -> tuple[str | None, str, str]:
-    models = local_models(found)
+    models = local_models() if found.configured else None
     if models is None:
         return None, "", f"no: nothing answers as Ollama at {found.base_url}; start it, or set OLLAMA_HOST"
     if not models:

@@ -16,18 +16,20 @@ from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
 from llmkit.cli.failure import DONE, FAILED, in_options
-from llmkit.cli.found import HOSTED, LOCAL, state
+from llmkit.cli.readiness import HOSTED, LOCAL, state
 from llmkit.cli.summary import dollars
 from llmkit.cli.terminal import neutral
-from llmkit.errors import LLMError
+from llmkit.errors import AuthFailed, LLMError
 
 if TYPE_CHECKING:
+    from llmkit.config import ConfigFile
     from llmkit.models import KeyInfo
 
 Mark = Literal["ok", "warning", "problem", "info"]
 _COLOURS: dict[Mark, str] = {"ok": "green", "warning": "yellow", "problem": "red", "info": ""}
 _PACKAGES = ("llmkit", "openai", "pydantic", "tenacity", "aiohttp")
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
+RAISE_CONTEXT = "Longer prompts are cut; num_ctx in [providers.ollama.options] of llmkit.toml raises it"
 #: Seconds that one service may take to answer.
 PATIENCE = 10.0
 
@@ -83,6 +85,19 @@ def files(env_file: Path | None) -> Iterator[Finding]:
     else:
         where = "none; see `llmkit config`" if file is None else str(file.path)
         yield Finding("config file", "info" if file is None else "ok", where)
+        if file is not None:
+            yield from _tables(file)
+
+
+def _tables(file: ConfigFile) -> Iterator[Finding]:
+    """What is wrong with the tables of the configuration file."""
+    from llmkit.cli.config import profile_problem, strays
+
+    for problem in strays(file):
+        yield Finding("config file", "problem", problem)
+    for name in file.profiles:
+        if flaw := profile_problem(name):
+            yield Finding(f"profile {name}", "problem", flaw)
 
 
 def _private(subject: str, path: Path) -> Finding:
@@ -139,13 +154,27 @@ def _hosted(name: str) -> Sequence[Finding]:
     try:
         return _key(name, check_key(name, timeout=PATIENCE))
     except Unsupported:
-        availability = check_available(name, timeout=PATIENCE)
-        failed = next((check for check in availability.checks if check.ok is False), None)
-        if failed is None:
-            return [Finding(name, "ok", "the key is valid")]
-        return [Finding(name, "problem", failed.message, failed.hint)]
+        pass  # The service says nothing of keys; whether it takes this one can be seen.
     except LLMError as error:
-        return [Finding(name, "problem", error.message, error.hint)]
+        refused = "the key is refused: " if isinstance(error, AuthFailed) else ""
+        return [Finding(name, "problem", refused + error.message, _advice(name, error.hint))]
+    availability = check_available(name, timeout=PATIENCE)
+    failed = next((check for check in availability.checks if check.ok is False), None)
+    if failed is None:
+        return [Finding(name, "ok", "the key is valid")]
+    refused = "the key is refused: " if failed.name == "key" else ""
+    return [Finding(name, "problem", refused + failed.message, _advice(name, failed.hint))]
+
+
+def _advice(name: str, hint: str | None) -> str | None:
+    """A hint without what is not there to change: keywords become variables of the environment."""
+    from llmkit.registry import get_provider
+
+    if not hint:
+        return None
+    addresses = get_provider(name).base_url_env
+    hint = hint.replace(" or api_key=", "")
+    return in_options(hint.replace("base_url", addresses[0]) if addresses else hint)
 
 
 def _key(name: str, info: KeyInfo) -> Sequence[Finding]:
@@ -192,7 +221,7 @@ def _local() -> Sequence[Finding]:
     for row in rows:
         if row.running_context is not None and row.context_length and row.running_context < row.context_length:
             text = f"{row.id} runs with {row.running_context:,} of its {row.context_length:,} tokens of context"
-            made.append(Finding(LOCAL, "info", text, "Longer prompts are cut; OllamaOptions(num_ctx=...) raises it"))
+            made.append(Finding(LOCAL, "info", text, RAISE_CONTEXT))
     return made
 
 
@@ -207,7 +236,7 @@ def _show(found: Sequence[Finding]) -> None:
     for item in found:
         text = Text(neutral(item.text))
         if item.hint:
-            text.append(f"\n-> {neutral(in_options(item.hint))}", "bold" if item.mark == "problem" else "")
+            text.append(f"\n-> {neutral(item.hint)}", "bold" if item.mark == "problem" else "")
         table.add_row(Text(neutral(item.subject), "bold"), Text(item.mark, _COLOURS[item.mark]), text)
     console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else 1000, highlight=False)
     with console.capture() as held:

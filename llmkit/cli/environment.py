@@ -32,6 +32,8 @@ _REFUSED = re.compile(
     # where the user's own files are
     r"|home|homedrive|homepath|userprofile|xdg_.*|appdata|localappdata|programdata|win_pd_.*|tmp|temp|tmpdir"
 )
+#: The variables that were taken from a file.
+taken: set[str] = set()
 #: Scheme and host of an address that may hold `${NAME}`.
 _HOST = re.compile(r"(?:\w+://)?[^/]*")
 
@@ -61,9 +63,15 @@ def load(path: Path | None = None) -> Path | None:
     for name in left_out:
         note(f"{found}: {name} is left out; set it in the environment itself")
     for name, value in values.items():
-        if name not in left_out and value:
-            os.environ.setdefault(name, value)
+        if name not in left_out and value and name not in os.environ:
+            os.environ[name] = value
+            taken.add(name)
     return found
+
+
+def addresses_taken() -> list[str]:
+    """The variables of the file that say where a service is."""
+    return sorted(name for name in taken if name.upper() in _destinations()) if taken else []
 
 
 def find() -> Path | None:

@@ -31,10 +31,13 @@ _PHRASES = (
     (re.compile(r"\bName one, set a key"), "Name one with -p, set a key"),
     (re.compile(r"(?i)\bpass api_key="), "name the variable that holds the key with --key-env"),
     (re.compile(r"\bapi_key="), "--key-env"),
-    (re.compile(r"\bbase_url\b=?"), "--base-url"),
+    (re.compile(r"(?<!\.)\bbase_url\b=?"), "--base-url"),
     (re.compile(r"\bfallbacks="), "--fallback"),
     (re.compile(r"\b(timeout|temperature)="), r"--\1"),
-    (re.compile(r"\bmax_tokens\b=?"), "--max-tokens"),
+    (re.compile(r"(?<!\.)\bmax_tokens\b=?"), "--max-tokens"),
+    (re.compile(r'list_models\("([^"]*)"\)'), r"llmkit models -p \1"),
+    (re.compile(r'list_models\("([^"]*)", supports="([^"]*)"\)'), r"llmkit models -p \1 --supports \2"),
+    (re.compile(r"\bstructured_retries="), "--set structured_retries="),
     (re.compile(r"; partial_text holds what came"), "; what came is above"),
     (re.compile(r"\b(deadline|ca_bundle|allow_insecure|on_unsupported|logprobs|proxy)="), r"--set \1="),
 )
@@ -49,7 +52,14 @@ def in_options(text: str) -> str:
 
 def report(error: LLMError) -> None:
     """Show an error of the library."""
-    complain(in_options(str(error)))
+    complain(told(error))
+
+
+def told(error: LLMError) -> str:
+    """An error in the words of the command line; one of the configuration file keeps the words of the file."""
+    from llmkit.config import ConfigFileError
+
+    return str(error) if isinstance(error, ConfigFileError) else in_options(str(error))
 
 
 def guarded(work: Callable[[], int], *, verbose: bool = False) -> int:

@@ -3,20 +3,39 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 from llmkit.cli.failure import DONE
+from llmkit.cli.table import Column, aligned, screen, show
 from llmkit.cli.terminal import neutral, note
 from llmkit.errors import ConfigError
 
 if TYPE_CHECKING:
     from llmkit.discovery.selection import ModelList
     from llmkit.models import ModelInfo
+
+
+_PRICES = (("prompt", "prompt"), ("completion", "answer"))
+#: What a model can do, and the letter for it where there is no room for the word.
+_ABILITIES: Mapping[str, str] = {
+    "tools": "T",
+    "json_schema": "J",
+    "reasoning": "R",
+    "vision": "V",
+    "audio": "A",
+    "files": "F",
+}
+#: What is left out of a table that is too wide, unless it is sorted by: the highest first.
+_RANKS: Mapping[str, int] = {"can": 1, "since": 2, "coding": 3, "intelligence": 4, "tokens/s": 5, "size": 6}
+
+
+#: Bytes; no file is as large.
+_LARGEST = 2**63
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +94,9 @@ def models(wanted: Wanted) -> int:
     if wanted.json:
         print(json.dumps([row.to_dict() for row in rows], indent=2, default=str))
         return DONE
-    _table(rows)
+    if rows:
+        columns = _columns(rows, wanted.sort)
+        _legend(columns, show(columns))
     note(_foot(found, len(rows)))
     return DONE
 
@@ -84,22 +105,22 @@ def model(target: str, *, as_json: bool, refresh: bool) -> int:
     """Show one model, with the endpoints behind it."""
     from llmkit.discovery.lists import get_model_info
 
-    provider, colon, name = target.partition(":")
-    info = get_model_info(provider, name, refresh=refresh) if colon else get_model_info(_default_provider(), target)
+    provider, name = _split(target)
+    info = get_model_info(provider, name, refresh=refresh)
     if as_json:
         print(json.dumps(info.to_dict(), indent=2, default=str))
         return DONE
-    for label, value in _facts(info):
-        print(f"{label:<16}{neutral(value)}")
+    _print_facts(_facts(info))
     if info.endpoints:
         print()
-        _print_table(("endpoint", "context", "prompt $/M", "answer $/M", "tokens/s", "latency", "uptime"), [
-            (item.provider, _count(item.context_length), _million(item.pricing["prompt"]),
-             _million(item.pricing["completion"]), _number(item.throughput), _number(item.latency, " s"),
-             _number(item.uptime, " %"))
-            for item in info.endpoints
-        ])  # fmt: skip
+        _endpoints(info)
     return DONE
+
+
+def _split(target: str) -> tuple[str, str]:
+    """Provider and model. A colon may also stand in a model's own name, as in `google/gemma-3-27b-it:free`."""
+    provider, colon, name = target.partition(":")
+    return (provider, name) if colon and "/" not in provider else (_default_provider(), target)
 
 
 def _default_provider() -> str:
@@ -117,44 +138,72 @@ def arranged(rows: Sequence[ModelInfo], sort: str | None) -> list[ModelInfo]:
     return [*sorted(known, key=key), *(row for row in rows if key(row) is None)]
 
 
-def _table(rows: Sequence[ModelInfo]) -> None:
-    figures = [name for name in ("intelligence", "coding") if any(name in row.benchmarks for row in rows)]
-    speeds = any(row.throughput is not None for row in rows)
-    sizes = any(row.size is not None for row in rows)
-    heads = ["model", "context", "prompt $/M", "answer $/M", "since", "can"]
-    heads += [*figures, *(["tokens/s"] if speeds else []), *(["size"] if sizes else [])]
-    cells = [
-        (
-            row.id,
-            _count(row.context_length),
-            _million(row.pricing["prompt"]),
-            _million(row.pricing["completion"]),
-            row.created.isoformat() if row.created else "-",
-            _abilities(row),
-            *(_number(row.benchmarks.get(name)) for name in figures),
-            *([_number(row.throughput)] if speeds else []),
-            *([_bytes(row.size)] if sizes else []),
-        )
-        for row in rows
+def _columns(rows: Sequence[ModelInfo], sort: str | None) -> list[Column]:
+    prices = [(part, word, [_million(row.pricing[part]) for row in rows]) for part, word in _PRICES]
+    columns = [
+        Column(head="model", cells=[row.id for row in rows], number=False),
+        Column(head="context", cells=[_count(row.context_length) for row in rows]),
+        *(Column(head=f"{word} $/M", cells=aligned(cells), short=(word, aligned(cells))) for _, word, cells in prices),
+        Column(head="since", cells=[row.created.isoformat() if row.created else "-" for row in rows], number=False),
+        Column(
+            head="can",
+            cells=[_abilities(row) for row in rows],
+            number=False,
+            short=(
+                "can",
+                ["".join(_ABILITIES[word] if row.supports(word) else "-" for word in _ABILITIES) for row in rows],
+            ),
+        ),
     ]
-    _print_table(heads, cells)
+    figures = [name for name in ("intelligence", "coding", "agentic") if _wanted(name, rows, sort)]
+    columns += [_figures(name, [row.benchmarks.get(name) for row in rows]) for name in figures]
+    if any(row.throughput is not None for row in rows):
+        columns.append(_figures("tokens/s", [row.throughput for row in rows]))
+    if any(row.size is not None for row in rows):
+        columns.append(Column(head="size", cells=[_bytes(row.size) for row in rows]))
+    sorted_by = {"age": "since", "throughput": "tokens/s"}.get(sort or "", sort)
+    return [replace(one, rank=0 if one.head == sorted_by else _RANKS.get(one.head, 0)) for one in columns]
 
 
-def _print_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
+def _wanted(benchmark: str, rows: Sequence[ModelInfo], sort: str | None) -> bool:
+    """Is it shown? The third one only to those who sort by it."""
+    return any(benchmark in row.benchmarks for row in rows) and (benchmark != "agentic" or sort == benchmark)
 
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for head in heads:
-        words = head in ("model", "endpoint", "can", "since")
-        table.add_column(head, justify="left" if words else "right", no_wrap=not words, overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(neutral(cell), "bold" if not place else "") for place, cell in enumerate(row)))
-    console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else 1000, highlight=False)
-    with console.capture() as held:
-        console.print(table)
-    print("\n".join(line.rstrip() for line in held.get().splitlines()))
+
+def _figures(head: str, values: Sequence[float | None]) -> Column:
+    return Column(head=head, cells=aligned([_number(value) for value in values]))
+
+
+def _endpoints(info: ModelInfo) -> None:
+    found = info.endpoints
+    show([
+        Column(head="endpoint", cells=[item.provider for item in found], number=False),
+        Column(head="context", cells=[_count(item.context_length) for item in found]),
+        *(
+            Column(head=f"{word} $/M", cells=aligned([_million(item.pricing[part]) for item in found]))
+            for part, word in _PRICES
+        ),
+        _figures("tokens/s", [item.throughput for item in found]),
+        Column(head="latency", cells=[_number(item.latency, " s") for item in found], rank=1),
+        Column(head="uptime", cells=[_number(item.uptime, " %") for item in found], rank=2),
+    ])  # fmt: skip
+
+
+def _legend(columns: Sequence[Column], shown: Sequence[Column]) -> None:
+    """What a narrow table does not say itself."""
+    if any(one.head == "can" and one.short is None for one in shown):
+        note("can: " + ", ".join(f"{letter} {word}" for word, letter in _ABILITIES.items()))
+    heads = {one.head for one in shown}
+    if left_out := [one.head for one in columns if one.rank and one.head not in heads]:
+        note(f"a wider terminal shows more: {', '.join(left_out)}")
+
+
+def _print_facts(facts: Sequence[tuple[str, str]]) -> None:
+    """A fact a line; on a terminal a long one is broken between words, below itself."""
+    wide = screen().width
+    for label, value in facts:
+        lines = wrap(neutral(value), max(wide - 16, 20), break_long_words=False, break_on_hyphens=False)
+        print(f"{label:<16}" + ("\n" + " " * 16).join(lines or [""]))
 
 
 def _facts(info: ModelInfo) -> list[tuple[str, str]]:
@@ -189,13 +238,13 @@ def _per_million(info: ModelInfo, component: str) -> str | None:
 
 
 def _abilities(info: ModelInfo) -> str:
-    words = ("tools", "json_schema", "reasoning", "vision", "audio", "files")
-    return " ".join(word for word in words if info.supports(word))
+    return " ".join(word for word in _ABILITIES if info.supports(word))
 
 
 def _foot(found: ModelList, shown: int) -> str:
-    fetched = _ago(found.age)
-    text = f"{shown} of {len(found)} models; US dollars per million tokens; ? is not known; as of {fetched}"
+    ago = _ago(found.age)
+    text = f"{shown} of {len(found)} models as of {ago}; US dollars per million tokens; ? unknown"
+    text = text if shown else f"no model has all of that, as of {ago}; leave a word or an option out"
     return f"{text}. The service could not be asked: {found.problem}" if found.stale else text
 
 
@@ -221,7 +270,10 @@ def _number(value: float | None, unit: str = "") -> str:
 
 
 def _bytes(size: int | None) -> str:
-    return "-" if size is None else f"{size / 1e9:.1f} GB"
+    if not size:
+        return "-"
+    scale, unit = next((step for step in ((10**9, "GB"), (10**6, "MB")) if size >= step[0] // 10), (10**3, "kB"))
+    return f"{size // (scale // 10) / 10:.1f} {unit}" if size < _LARGEST else "?"
 
 
 def _today() -> date:

@@ -37,7 +37,7 @@ def main(items: list[str], out: TextIO) -> None:
 def _tell(out: TextIO, name: str, service: list[str] | None = None) -> None:
     row: dict[str, object] = {"item": f"provider={name}", "service": service}
     try:
-        row.update(asdict(readiness(get_provider(name), os.environ)), loads=True)
+        row.update(asdict(readiness(get_provider(name))), loads=True)
     except ConfigError as error:
         row.update(loads=False, problem=error.message)
     _line(out, row)

@@ -1,18 +1,20 @@
-"""Could a provider be called now? What its class says, held against the environment. Nothing is sent."""
+"""Could a provider be called now? What its class, the environment and the file say of it. Nothing is sent."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, Literal
 
+from llmkit import quick
+from llmkit.config import current
 from llmkit.errors import ConfigError
-from llmkit.resolve import from_environment, resolve_endpoint
+from llmkit.factory import connect
+from llmkit.registry import get_provider
 
 if TYPE_CHECKING:
     from llmkit.exchange import Endpoint
     from llmkit.provider import BaseProvider
-    from llmkit.settings import Settings
 
 Key = Literal["set", "missing", "not needed"]
 
@@ -43,25 +45,31 @@ class Readiness:
     problem: str | None
 
 
-def readiness(provider: BaseProvider, environ: Mapping[str, str]) -> Readiness:
-    """The state of a provider in an environment."""
+#: In the order in which one is chosen when none is named.
+HOSTED = tuple(quick.HOSTED)
+LOCAL = quick.LOCAL
+
+
+def readiness(provider: BaseProvider) -> Readiness:
+    """The state of a provider here and now: by the environment and the configuration file, as for a call."""
     endpoint: Endpoint | None = None
     problem = None
-    holder = next((name for name in provider.key_env if environ.get(name, "").strip()), None)
     try:
-        endpoint = resolve_endpoint(provider, from_environment(provider, environ), environ)
+        _, endpoint = connect(provider.name, {})
     except ConfigError as error:
         problem = error.message
+    variables = [*_of_file(provider.name), *provider.key_env]
+    holder = next((name for name in variables if os.environ.get(name, "").strip()), None)
     if endpoint is not None:
         key: Key = "not needed" if endpoint.api_key is None else "set"
     else:
         key = "missing" if provider.key_required and holder is None else "set" if holder else "not needed"
-    address = endpoint.base_url if endpoint is not None else _address(provider, environ)
-    named = environ.get(provider.model_env) if provider.model_env else None
+    address = endpoint.base_url if endpoint is not None else _address(provider.name)
+    named = os.environ.get(provider.model_env) if provider.model_env else None
     return Readiness(
         configured=problem is None,
         key=key,
-        variable=holder or next(iter(provider.key_env), None),
+        variable=holder or next(iter(variables), None),
         key_page=provider.key_page,
         base_url=address,
         local=endpoint is not None and endpoint.local,
@@ -71,10 +79,24 @@ def readiness(provider: BaseProvider, environ: Mapping[str, str]) -> Readiness:
     )
 
 
-def _address(provider: BaseProvider, environ: Mapping[str, str]) -> str | None:
-    """The address alone, where the key is missing or something else is wrong."""
-    settings = cast("Settings", {"api_key": lambda: "", "allow_insecure": True})
+def state(name: str) -> Readiness:
+    """The state of a provider by its name."""
+    return readiness(get_provider(name))
+
+
+def _of_file(name: str) -> list[str]:
+    """The variable that the configuration file names for the provider's key."""
     try:
-        return resolve_endpoint(provider, settings, environ).base_url
+        file = current()
+    except ConfigError:
+        return []  # `connect` has told of it.
+    section = file.providers.get(name) if file else None
+    return [section.variable] if section and section.variable else []
+
+
+def _address(name: str) -> str | None:
+    """The address alone, where the key is missing or something else is wrong."""
+    try:
+        return connect(name, {"allow_insecure": True}, need_key=False)[1].base_url
     except ConfigError:
         return None

@@ -86,6 +86,8 @@ def _attach(waiting: list[tuple[str, Part]], source: str) -> None:
     if not source:
         note("/attach FILE puts a file or an address into the next question; /clear drops it")
     else:
+        if len(source) > 1 and source[0] == source[-1] and source[0] in "'\"":
+            source = source[1:-1]  # as a file manager or a habit of the shell writes it
         try:
             waiting.append((source, attached(source)))
         except LLMError as error:

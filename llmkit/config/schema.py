@@ -206,7 +206,9 @@ def _word(
     value = body.get(name)
     key = dotted(*names, name)
     if value is None and required:
-        raise ConfigFileError(f"{dotted(*names)} names no provider", path=path, key=key, hint='provider = "openrouter"')
+        raise ConfigFileError(
+            f"{dotted(*names)} names no provider", path=path, key=key, hint='Add one, such as provider = "openrouter"'
+        )
     if value is not None and (not isinstance(value, str) or not value.strip()):
         said = "empty" if value == "" else describe(value)
         raise ConfigFileError(f"{key} is {said}", path=path, key=key, hint=f"{name} is a name, in quotes")

@@ -12,8 +12,9 @@ _HOST = re.compile(r"(?<![\w])[a-z][a-z0-9+]{1,9}://[^\s/?#@]*(?=[\s/?#]|\Z)")
 _PASSWORD = re.compile(r"\w://[^\s/?#@]*:(?P<password>[^\s/?#@]+)@")
 #: Names of headers and fields whose value is a credential.
 _CREDENTIAL = re.compile(
-    r"(?i)(?:^|[-_.])(?:authorization|api[-_]?key|apikey|password|passwd|secret|client[-_]secret|credentials?|cookie"
-    r"|(?:access|auth|bearer|session|refresh|id)[-_]?token|subscription[-_]key|x[-_].*token)\Z"
+    r"(?i)(?:(?:^|[-_.])(?:authorization|auth|api[-_]?key|password|passwd|passphrase|secret|credentials?|cookie"
+    r"|(?:access|auth|bearer|session|refresh|id)[-_]?token|x[-_].*token"
+    r"|(?:access|license|master|private|secret|signing|subscription|virtual)[-_]?key)|^token)\Z"
 )
 _LEAST, _LEAST_SURE = 20, 11
 _SURE = re.compile(r"(?i)(?:sk|gsk)[-_]")

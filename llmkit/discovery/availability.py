@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, Unpack
+from typing import TYPE_CHECKING, Any, Literal, Unpack, cast
 
+from llmkit import errors
+from llmkit.checks import describe
 from llmkit.discovery.catalogue import at_home
 from llmkit.discovery.inquiry import (
     OUT_OF_REACH,
@@ -18,7 +20,7 @@ from llmkit.discovery.inquiry import (
     listing,
     visit,
 )
-from llmkit.discovery.selection import check_words, words_of
+from llmkit.discovery.selection import check_words, dated, words_of
 from llmkit.errors import (
     AuthFailed,
     ConfigError,
@@ -32,7 +34,7 @@ from llmkit.errors import (
 )
 from llmkit.factory import resolve_target, split_target
 from llmkit.models import KeyInfo, ModelInfo
-from llmkit.provider import SupportsKeyCheck, SupportsModels
+from llmkit.provider import Operation, SupportsKeyCheck, SupportsModels
 
 if TYPE_CHECKING:
     from llmkit.discovery.selection import ModelList
@@ -56,6 +58,15 @@ class Check:
     ok: bool | None
     message: str
     hint: str = ""
+
+    def to_dict(self) -> dict[str, object]:
+        """JSON values only."""
+        return {"name": self.name, "ok": self.ok, "message": self.message, "hint": self.hint}
+
+    @classmethod
+    def from_dict(cls, value: Mapping[str, Any]) -> Check:
+        """Read what `to_dict` gives."""
+        return cls(value["name"], value["ok"], value["message"], value.get("hint") or "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +104,30 @@ class Availability:
         """Raise the typed error of the first failed check, if one failed."""
         if self._error is not None:
             raise self._error
+
+    def to_dict(self) -> dict[str, object]:
+        """JSON values only; of the error its class, text and hint are in it."""
+        return {
+            "ok": self.ok,
+            "problem": self.problem,
+            "checks": [check.to_dict() for check in self.checks],
+            "model": None if self.model is None else self.model.to_dict(),
+            "key": None if self.key is None else self.key.to_dict(),
+            "error": None if self._error is None else type(self._error).__name__,
+        }
+
+    @classmethod
+    def from_dict(cls, value: Mapping[str, Any]) -> Availability:
+        """Read what `to_dict` gives. `require` raises an error of the same class."""
+        checks = tuple(Check.from_dict(item) for item in value["checks"])
+        model, key = value.get("model"), value.get("key")
+        failed = next((check for check in checks if check.ok is False), None)
+        error = None
+        if failed is not None:
+            kind = getattr(errors, str(value.get("error")), LLMError)
+            kind = kind if isinstance(kind, type) and issubclass(kind, LLMError) else LLMError
+            error = kind(failed.message, hint=failed.hint)
+        return cls(checks, model and ModelInfo.from_dict(model), key and KeyInfo.from_dict(key), error)
 
 
 def check_available(
@@ -155,7 +190,15 @@ def _key_errand(provider: str, settings: Mapping[str, object]) -> Errand[KeyInfo
         raise Unsupported(
             f"{to.title} tells nothing about keys", provider=backend.name, hint="check_available() asks what it can"
         )
-    return Errand(to, lambda: to.service().ask(backend.check_key()))
+    return Errand(to, lambda: to.service().ask(_key_of(backend)))
+
+
+def _key_of(backend: SupportsKeyCheck) -> Operation[KeyInfo]:
+    """What a backend says of the key; in an operation, so that what a plugin does wrong becomes a `ProviderBug`."""
+    said = yield from backend.check_key()
+    if not isinstance(cast("object", said), KeyInfo):
+        raise TypeError(f"check_key() gave {describe(said)}, not a KeyInfo")
+    return said
 
 
 # The checks
@@ -230,7 +273,7 @@ def _reaching(to: Visit, found: _Findings) -> Flow[ModelList | None]:
     backend, listed = to.provider, None
     where = f"{to.title} answers at {to.endpoint.base_url}"
     if isinstance(backend, SupportsKeyCheck) and to.endpoint.api_key is not None:
-        found.key = yield from to.service().ask(backend.check_key())
+        found.key = yield from to.service().ask(_key_of(backend))
         if (spent := _spent(to, found.key)) is not None:
             raise spent
         found.add("service", True, where)
@@ -258,7 +301,8 @@ def _reaching(to: Visit, found: _Findings) -> Flow[ModelList | None]:
 
 def _model(to: Visit, model: str, listed: ModelList | None, found: _Findings) -> Flow[ModelList | None]:
     if isinstance(to.provider, SupportsModels) and not found.unlisted:
-        found.model, listed = yield from finding(to, model, listed=listed)
+        row, listed = yield from finding(to, model, listed=listed)
+        found.model = dated(row, listed)
     elif at_home(to.provider, to.endpoint.base_url):
         found.model = to.provider.known_model(model)
     if found.model is None:

@@ -22,16 +22,18 @@ from functools import lru_cache
 from hashlib import sha256
 from math import isfinite
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from llmkit.folders import cache_folder
 from llmkit.models import ModelEndpoint, ModelInfo
 from llmkit.pricing import Pricing
-from llmkit.provider import BaseProvider
+from llmkit.provider import BaseProvider, SupportsPull
 
 log = logging.getLogger("llmkit")
 FORMAT = 1
 #: Seconds after which a list is not trusted any more without asking.
 LONGEST = 30 * 86_400.0
+SHORT = 3_600.0
 _LARGEST = 64 * 1024 * 1024
 #: A list that comes from so far in the future was written under another clock.
 _SKEW = 300.0
@@ -60,12 +62,15 @@ _held: dict[Path, tuple[tuple[int, int, int], Kept]] = {}
 def known_model(provider: BaseProvider, base_url: str, model: str) -> ModelInfo | None:
     """What is known of a model at an address, without asking; `None` where nothing is. It never raises.
 
-    A list that was fetched in the last 30 days, else the provider's own table, which speaks of its vendor's address.
+    A list that was fetched in the last 30 days (of a server that models are pulled onto, in the last hour), else the
+    provider's own table, which speaks of its vendor's address.
     """
     try:
         kept = load(provider.name, base_url)
         listed = None
-        if kept is not None and time.time() - kept.fetched_at <= LONGEST:
+        # What is on a user's own server changes with each pull; a list of it is soon out of date.
+        longest = SHORT if isinstance(provider, SupportsPull) else LONGEST
+        if kept is not None and time.time() - kept.fetched_at <= longest:
             listed = kept.find(provider, model)
         known = provider.known_model(model) if at_home(provider, base_url) else None
         return known if listed is None else listed.joined(known)
@@ -89,8 +94,11 @@ def known_models(provider: str) -> tuple[ModelInfo, ...]:
 
 def at_home(provider: BaseProvider, base_url: str) -> bool:
     """Is it the address that the provider's own table speaks of?"""
-    default = provider.default_base_url
-    return bool(default) and base_url == provider.normalise_base_url(str(default))
+    if not provider.default_base_url:
+        return False
+    home = provider.normalise_base_url(provider.default_base_url)
+    path = urlsplit(home).path
+    return base_url == home or base_url in (provider.normalise_base_url(own + path) for own in provider.key_origins)
 
 
 def row_of(provider: BaseProvider, models: Sequence[ModelInfo], model: str) -> ModelInfo | None:

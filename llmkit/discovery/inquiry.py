@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Generic, TypedDict, TypeVar
 
-from llmkit.checks import check_settings
+from llmkit.checks import check_settings, describe
 from llmkit.discovery.catalogue import Kept, at_home, load, row_of, store
 from llmkit.discovery.selection import ModelList, in_words, nearest
 from llmkit.errors import (
@@ -32,7 +32,7 @@ from llmkit.factory import connect
 from llmkit.models import ModelInfo
 from llmkit.operations import Once, Service
 from llmkit.pricing import Pricing
-from llmkit.provider import BaseProvider, SupportsModels, SupportsPull
+from llmkit.provider import BaseProvider, Operation, SupportsModels, SupportsPull
 from llmkit.retry import RetryPolicy
 from llmkit.transport.connection import Connection
 
@@ -171,7 +171,7 @@ def listing(
     if kept is not None and not refresh and time.time() - kept.fetched_at < max_age:
         return _as_list(visit, kept)
     try:
-        models = yield from visit.service().ask(provider.list_models())
+        models = yield from visit.service().ask(_all(provider))
     except OUT_OF_REACH as error:
         if kept is None or not stale:
             raise
@@ -182,6 +182,23 @@ def listing(
     kept = Kept(tuple(_priced(visit, item) for item in models), time.time())
     store(name, url, kept.models, kept.fetched_at)
     return _as_list(visit, kept)
+
+
+# A provider is foreign code: what it raises or gives within an operation becomes a typed error.
+
+
+def _all(provider: SupportsModels) -> Operation[tuple[ModelInfo, ...]]:
+    return tuple([_row(item) for item in (yield from provider.list_models())])
+
+
+def _one(provider: SupportsModels, row: ModelInfo) -> Operation[ModelInfo]:
+    return _row((yield from provider.model_details(row)))
+
+
+def _row(item: object) -> ModelInfo:
+    if not isinstance(item, ModelInfo):
+        raise TypeError(f"{describe(item)} is no ModelInfo")
+    return item
 
 
 def _as_list(visit: Visit, kept: Kept, problem: str | None = None) -> ModelList:
@@ -226,8 +243,11 @@ def finding(
 
 def unknown_model(visit: Visit, model: str, listed: ModelList) -> ModelNotFound:
     """The error for a name that is not in the list, with the nearest that are."""
-    near = nearest(model, (item.id for item in listed))
+    heirs = [item for item in visit.provider.successors(model) if row_of(visit.provider, listed, item)]
+    near = heirs or nearest(model, (item.id for item in listed))
     hint = f"Did you mean {' or '.join(near)}?" if near else f'See list_models("{visit.provider.name}")'
+    if heirs:
+        hint = f"It has left the catalogue; take {' or '.join(heirs)}"
     if isinstance(visit.provider, SupportsPull):
         own = visit.provider.pull_command
         hint = f"Run: llmkit pull {model}" + (f" or {own} {model}" if own else "")
@@ -247,7 +267,7 @@ def detailed(visit: Visit, row: ModelInfo) -> Flow[ModelInfo]:
     if not isinstance(provider, SupportsModels):
         return row
     try:
-        return (yield from visit.service().ask(provider.model_details(row), row.id))
+        return (yield from visit.service().ask(_one(provider, row), row.id))
     except LLMError as error:
         log.warning("%s: what else is known of %s could not be asked: %s", provider.name, row.id, error.message)
         return row

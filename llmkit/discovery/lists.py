@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Unpack
 
 from llmkit.discovery.catalogue import at_home
 from llmkit.discovery.inquiry import Errand, ServiceSettings, Visit, detailed, finding, listing, visit
-from llmkit.discovery.selection import ModelList, Wanted, select
+from llmkit.discovery.selection import ModelList, Wanted, dated, select
 from llmkit.errors import ConfigError, Unsupported
 from llmkit.factory import resolve_target
 from llmkit.models import ModelInfo
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 def _inquiry(visit: Visit, model: str, refresh: bool, max_age: float | None) -> Flow[ModelInfo]:
     if isinstance(visit.provider, SupportsModels):
-        row, _ = yield from finding(visit, model, refresh=refresh, max_age=max_age)
-        return (yield from detailed(visit, row))
+        row, listed = yield from finding(visit, model, refresh=refresh, max_age=max_age)
+        return dated((yield from detailed(visit, row)), listed)
     known = None
     if at_home(visit.provider, visit.endpoint.base_url):
         known = visit.provider.known_model(model)
@@ -49,6 +49,8 @@ def _list_errand(
     provider: str, wanted: Wanted, refresh: bool, max_age: float | None, settings: Mapping[str, object]
 ) -> Errand[ModelList]:
     _check_age(refresh, max_age)
+    if ":" in str(provider):
+        raise ConfigError(f"{provider!r} names a model too", hint="get_model_info() tells of one model")
     to = visit(provider, settings, lists_with_key)
 
     def flow() -> Flow[ModelList]:
@@ -180,7 +182,8 @@ def get_model_info(
     Args:
         provider: name of a provider, a service or a profile; or "provider:model".
         model: the service's id or a short name. `None` takes the provider's default model.
-        refresh, max_age, settings: as for `list_models`.
+        refresh, max_age, settings: as for `list_models`. Where the service cannot be reached, the row of a kept list is
+            given, and its `source` says of when the list is.
 
     Raises:
         ModelNotFound: no such model; the hint has the nearest ids.

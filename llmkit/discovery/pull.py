@@ -54,7 +54,8 @@ def apull_model(
 
 def _visit(model: str, provider: str, settings: Mapping[str, object]) -> tuple[Visit, str]:
     if not isinstance(cast("object", model), str) or not model.strip():
-        raise ConfigError(f"the model is {describe(model)}", hint='Pass its name: pull_model("llama3.2")')
+        said = "empty" if isinstance(cast("object", model), str) else describe(model)
+        raise ConfigError(f"the model is {said}", hint='Pass its name: pull_model("llama3.2")')
     to = visit(provider, settings, lambda _: True, SILENCE)
     if not isinstance(to.provider, SupportsPull):
         raise Unsupported(f"{to.title} does not fetch models", provider=to.provider.name, hint="Ollama does")
@@ -62,9 +63,7 @@ def _visit(model: str, provider: str, settings: Mapping[str, object]) -> tuple[V
 
 
 def _flow(to: Visit, model: str) -> Flow[None]:
-    provider = to.provider
-    assert isinstance(provider, SupportsPull)
-    return to.service().pull(provider.pull(model), provider.pull_decoder(model), model)
+    return to.service().pull(model)
 
 
 def _steps(to: Visit, model: str) -> Generator[PullProgress, None, None]:

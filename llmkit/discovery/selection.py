@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, cast, overload
@@ -77,6 +77,13 @@ class ModelList(Sequence[ModelInfo]):
         return cls(models, datetime.fromisoformat(value["fetched_at"]), value["stale"], value["problem"])
 
 
+def dated(model: ModelInfo, listed: ModelList) -> ModelInfo:
+    """A row of the list; out of one that is stale, its `source` says of when it is."""
+    if not listed.stale:
+        return model
+    return replace(model, source=f"{model.source}, in a list of {listed.fetched_at:%Y-%m-%d %H:%M} UTC")
+
+
 def in_words(seconds: float) -> str:
     """A span of time for people: "3 minutes"."""
     for name, size in (("day", 86_400), ("hour", 3_600), ("minute", 60)):
@@ -104,8 +111,10 @@ class Wanted:
         """What a user passed. Raises `ConfigError` for a value that cannot be meant."""
         if free is not None and not isinstance(free, bool):
             raise ConfigError(f"free is {free!r}", hint="free is True, False or None")
-        if min_context is not None and (isinstance(min_context, bool) or not isinstance(min_context, int)):
-            raise ConfigError(f"min_context is {min_context!r}", hint="min_context is a whole number of tokens")
+        if min_context is not None and (
+            isinstance(min_context, bool) or not isinstance(min_context, int) or min_context < 0
+        ):
+            raise ConfigError(f"min_context is {min_context!r}", hint="min_context is a whole number of tokens, from 0")
         if query is not None and not isinstance(query, str):
             raise ConfigError(f"query is a {type(query).__name__}", hint="query is words, as text")
         words = (query or "").casefold().split()

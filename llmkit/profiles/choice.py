@@ -86,7 +86,11 @@ def choose_in(file: ConfigFile | None, provider: str, model: str | None, environ
     """As `choose`, by a file that has been read."""
     name, model = split_target(provider, model)
     if file is None:
-        return Choice(get_provider(name), model, None, None)
+        try:
+            return Choice(get_provider(name), model, None, None)
+        except UnknownProvider as error:
+            nothing = "; there is no configuration file, so there are no profiles"
+            raise UnknownProvider(f"{error.message}{nothing}", hint=error.hint) from None
     if section := file.profile(name):
         return _of_profile(file, section, name, model, environ)
     if registry.known(name):
@@ -105,7 +109,8 @@ def _of_profile(file: ConfigFile, section: Section, name: str, model: str | None
     backend = replaced(section, "provider", section.provider, environ).lower()
     if not registry.known(backend):
         nearby = backend_hint(backend)
-        raise section.error(f"names no provider that is installed: {backend!r}", "provider", hint=nearby)
+        shown = repr(backend) if backend == section.provider.lower() else section.provider
+        raise section.error(f"names no provider that is installed: {shown}", "provider", hint=nearby)
     own = replaced(section, "model", section.model, environ) if section.model and model is None else None
     return Choice(get_provider(backend), model or own, section, file, from_profile=own is not None)
 
@@ -149,6 +154,7 @@ def chain(
         section = _profile(file, item)
         if section is None:
             found.append(_plain(file, item))
+            _check_known(file, item, trail)
             continue
         key = cast("str", item).strip().lower()
         if section.key in trail:
@@ -160,6 +166,16 @@ def chain(
         found.append(cast("str", item))
         found += chain(file, fallbacks_of(section, environ), environ, (*trail, section.key), done)
     return found
+
+
+def _check_known(file: ConfigFile | None, item: object, trail: Sequence[str]) -> None:
+    """A target that a profile names is of a provider that is there; the error says which profile."""
+    if not (file and trail and isinstance(item, str)):
+        return
+    name = file.alias(item.strip()).partition(":")[0].strip().lower()
+    section = next((known for known in file.profiles.values() if known.key == trail[-1]), None)
+    if section is not None and not registry.known(name):
+        raise section.error(f"holds {item!r}: no provider is named {name!r}", "fallbacks", hint=backend_hint(name))
 
 
 def fallbacks_of(section: Section, environ: Mapping[str, str]) -> list[str]:

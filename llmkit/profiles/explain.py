@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _HIDDEN = "***"
 _USER = re.compile(r"://[^\s/@]*@")
+_QUERY = re.compile(r"\?.*", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,7 @@ def explain_settings(
         settings: as `create_language` takes them.
 
     Returns:
-        A row for each setting that applies, provider, model, address and key first. No row holds a key: that of the
+        A row for each setting that applies, provider, model, address and key first. No row holds a key. The row of the
         key says "set", "missing" or "not needed", and with which variable.
 
     Raises:
@@ -113,7 +114,8 @@ def _target(choice: Choice, made: Layers, environ: Mapping[str, str]) -> list[Re
     resolved = choice.model_id(named) if named else None
     rows.append(ResolvedSetting("model", resolved, words, named if named != resolved else None))
     at = resolve_address(choice.provider, made.all, environ, made.places)
-    rows.append(ResolvedSetting("base_url", at.url, at.origin))
+    raw = at.place.section.settings.get("base_url") if at.place else None
+    rows.append(ResolvedSetting("base_url", raw if variables(raw) else _QUERY.sub("?***", at.url), at.origin))
     try:
         key, words, variable = resolve_key(choice.provider, made.given.get("api_key"), environ, at, made.places)
     except ConfigError as error:
@@ -190,7 +192,7 @@ def masked(name: str, value: object) -> object:
             return _HIDDEN
         return _USER.sub("://***@", value)
     if isinstance(value, Mapping):
-        return {key: masked(str(key), item) for key, item in value.items()}
+        return _HIDDEN if names_credential(name) else {key: masked(str(key), item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [masked(name, item) for item in value]
     return value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import typing
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from typing import TYPE_CHECKING
@@ -14,7 +15,7 @@ from llmkit.config.references import variables
 from llmkit.config.values import KNOWN, checked
 from llmkit.errors import LLMError
 from llmkit.profiles.choice import Choice, backend_hint, origin_of
-from llmkit.profiles.references import replaced_value
+from llmkit.profiles.references import hidden, replaced_value
 from llmkit.provider import BaseProvider
 from llmkit.registry import get_provider, registry
 from llmkit.resolve import Address, Place, Places, from_environment, listed, origin, resolve_address
@@ -105,7 +106,13 @@ def _settings(section: Section, environ: Mapping[str, str]) -> dict[str, object]
     where = tuple(section.key.split("."))
     for name, value in section.settings.items():
         if variables(value) or "$${" in str(value):
-            made[name] = checked(name, replaced_value(section, name, value, environ), section.path, (*where, name))
+            given = replaced_value(section, name, value, environ)
+            try:
+                made[name] = checked(name, given, section.path, (*where, name))
+            except ConfigFileError as error:
+                error.message = hidden(error.message, value, environ)
+                error.args = (error.message,)
+                raise error from None
     return made
 
 
@@ -138,7 +145,7 @@ def _options(
     known = [item.name for item in fields(kind)] if is_dataclass(kind) else list(inspect.signature(kind).parameters)
     for field in table:
         if field not in known:
-            hint = nearest(field, known) or f"{kind.__name__} has {', '.join(known)}"
+            hint = nearest(field, known) or _within(kind, field) or f"{kind.__name__} has {', '.join(known)}"
             raise section.error(f"is no option of {provider.name}", name, field, hint=hint)
     values = replaced_value(section, name, table, environ)
     try:
@@ -146,9 +153,18 @@ def _options(
     except ConfigFileError:
         raise
     except LLMError as error:
-        raise section.error(f"is wrong: {error.message}", name, hint=error.hint) from None
+        raise section.error(f"is wrong: {hidden(error.message, table, environ)}", name, hint=error.hint) from None
     except (TypeError, ValueError) as error:
-        raise section.error(f"is wrong: {error}", name) from None
+        raise section.error(f"is wrong: {hidden(str(error), table, environ)}", name) from None
+
+
+def _within(kind: type, field: str) -> str | None:
+    """The field of an options class whose own table has the name."""
+    for name, hint in typing.get_type_hints(kind).items():
+        for part in (hint, *typing.get_args(hint)):
+            if typing.is_typeddict(part) and field in part.__annotations__:
+                return f"It belongs in {name}: {name} = {{ {field} = ... }}"
+    return None
 
 
 def _check_bound(choice: Choice, made: Layers, environ: Mapping[str, str]) -> None:

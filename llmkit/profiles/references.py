@@ -11,6 +11,9 @@ from llmkit.registry import registry
 if TYPE_CHECKING:
     from llmkit.config import Section
 
+#: Letters of a text that may be a secret; to take out less would spoil a sentence.
+_SHORTEST = 4
+
 
 def replaced(section: Section, name: str, value: str, environ: Mapping[str, str]) -> str:
     """A text with its references replaced; see `replaced_value`."""
@@ -41,3 +44,12 @@ def replaced_value(section: Section, name: str, value: object, environ: Mapping[
                     hint=f"Set {variable}",
                 )
     return filled(value, lambda variable: environ[variable].strip())
+
+
+def hidden(text: str, value: object, environ: Mapping[str, str]) -> str:
+    """A text without what the variables that `value` refers to hold: that may be a secret."""
+    for variable in variables(value):
+        held = environ.get(variable, "").strip()
+        if len(held) >= _SHORTEST:
+            text = text.replace(held, f"${{{variable}}}")
+    return text

@@ -99,8 +99,8 @@ def check_url(url: str, source: str) -> bool:
     try:
         parts = urlsplit(url)
         _ = parts.port
-    except ValueError as error:
-        raise ConfigError(f"{source} is not an address: {error}") from None
+    except ValueError:  # Its words would repeat what stands there.
+        raise ConfigError(f"{source} is not an address", hint="Its host or port is wrong") from None
     if "@" in parts.netloc:
         raise ConfigError(f"{source} holds a user name or password", hint="Pass the key as api_key=")
     odd = any(char <= " " or char == "\x7f" for char in url)

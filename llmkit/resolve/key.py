@@ -45,7 +45,7 @@ def resolve_key(
             return sound_key(text, variable), place.origin if place else f"environment {variable}", variable
         elif place and need_key:
             raise place.section.error(
-                f"names the environment variable {variable}, which is not set", "api_key", hint=f"Set {variable}"
+                f"takes its key from the environment variable {variable}, which is not set", hint=f"Set {variable}"
             )
     if optional:
         return None, "default", None
@@ -54,7 +54,7 @@ def resolve_key(
 
 def _given_key(given: object, at: Address) -> Secret | Callable[[], str]:
     """A key out of the program's code. An address that only a folder's file names does not get it."""
-    if at.place and at.place.section.project and not at.own and not at.local:
+    if at.place and at.place.section.project and not at.own:
         raise ConfigError(
             f"api_key= is not sent to {urlsplit(at.url).hostname}, which is named by {url_of(at.place)}",
             hint=f'Pass base_url= too, or name its variable there: key_env = "NAME" in [{at.place.section.key}]',
@@ -82,7 +82,7 @@ def _may_go(place: Place, variable: str, provider: BaseProvider, at: Address, en
 
 def _no_key(provider: BaseProvider, at: Address, held_back: Sequence[str]) -> ConfigError:
     host = urlsplit(at.url).hostname
-    where = f" The key of {' and '.join(held_back)} is not sent to {host}." if held_back else ""
+    where = f" The key of {' and '.join(dict.fromkeys(held_back))} is not sent to {host}." if held_back else ""
     page = f"; get a key at {provider.key_page}" if provider.key_page else ""
     set_it = f"Set {provider.key_env[0]} or pass api_key=" if at.own and provider.key_env else "Pass api_key="
     if at.place:

@@ -68,7 +68,7 @@ async def ainvoke_tools(
 ) -> list[Message]:
     """As `invoke_tools`, on the running event loop. Functions that are not async run in threads, one after the other.
 
-    Cancellation cancels the async ones; what runs in a thread goes on unheard.
+    Cancellation cancels the async ones and waits until they have ended; what runs in a thread goes on unheard.
     """
     jobs = _jobs(tools, response, timeout)
     if open_jobs := [job for job in jobs if job.is_open]:

@@ -148,7 +148,14 @@ async def together(jobs: Sequence[Job], *, parallel: bool) -> None:
 
     free = [job for job in jobs if parallel or job.is_async or job.outcome is not None]
     chained = [job for job in jobs if job not in free]
-    await asyncio.gather(*(settle(job) for job in free), settle(*chained))
+    tasks = [asyncio.create_task(settle(*group)) for group in (*([job] for job in free), chained)]
+    try:
+        await asyncio.gather(*tasks)
+    finally:  # Where the caller is cancelled or a call ends everything, the others end before it goes on.
+        for task in tasks:
+            if not task.cancelling():  # A second time would cut short what a tool does to end.
+                task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _settled(job: Job, gate: Semaphore) -> Outcome:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any, Protocol
@@ -109,13 +110,14 @@ class SyncBody:
 
     def read(self, deadline: float) -> bytes:
         set_deadline(deadline)
+        outside = sys.exc_info()[1]
         try:
             for part in self._parts:
                 if part:
                     return part
             return b""
         except Exception as error:
-            failure = _read_error(error, self._address)
+            failure = _read_error(error, self._address, outside)
         raise failure
 
     def close(self) -> None:
@@ -143,6 +145,7 @@ class LoopBody:
         self._parts: AsyncIterator[bytes] = reply.aiter_bytes() if packed else reply.aiter_raw()
 
     async def read(self, deadline: float) -> bytes:
+        outside = sys.exc_info()[1]
         try:
             async with asyncio.timeout_at(loop_time(deadline)):
                 # Not `async for`: leaving that loop would not close the iterator, and it is read on later.
@@ -151,7 +154,7 @@ class LoopBody:
                         return part
             return b""
         except Exception as error:
-            failure = _read_error(error, self._address)
+            failure = _read_error(error, self._address, outside)
         raise failure
 
     async def close(self) -> None:
@@ -166,7 +169,7 @@ def loop_time(deadline: float) -> float:
     return asyncio.get_running_loop().time() + deadline - time.monotonic()
 
 
-def _read_error(error: Exception, address: str) -> LLMError:
+def _read_error(error: Exception, address: str, outside: BaseException | None) -> LLMError:
     if isinstance(error, TimeoutError):
         return FirstTokenTimeout(f"{address}: the service was silent for too long")
-    return to_error(error, address)
+    return to_error(error, address, outside)

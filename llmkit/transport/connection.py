@@ -2,14 +2,33 @@
 
 from __future__ import annotations
 
+from collections import deque
+from dataclasses import replace
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from llmkit.secret import Secret
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from llmkit.exchange import Endpoint, Transport
     from llmkit.provider import BaseProvider
+
+
+class _Heard:
+    """An `api_key` callable, and the keys that it gave last: what was sent must not stand in what comes back."""
+
+    def __init__(self, ask: Callable[[], str]) -> None:
+        self._ask = ask
+        self.given: deque[Secret] = deque(maxlen=8)
+
+    def __call__(self) -> str:
+        key: object = self._ask()
+        text = key.reveal() if isinstance(key, Secret) else key
+        if isinstance(text, str) and (text := text.strip()) and text not in (known.reveal() for known in self.given):
+            self.given.append(Secret(text))
+        return cast("str", key)  # the transport checks it
 
 
 class Connection:
@@ -17,6 +36,8 @@ class Connection:
 
     def __init__(self, provider: BaseProvider, endpoint: Endpoint) -> None:
         self._provider = provider
+        if callable(endpoint.api_key):
+            endpoint = replace(endpoint, api_key=_Heard(endpoint.api_key))
         self._endpoint = endpoint
         self._lock = Lock()
         self._users = 1
@@ -33,7 +54,9 @@ class Connection:
     def redact(self, text: str) -> str:
         """The text without the endpoint's key, should a service have echoed it."""
         key = self._endpoint.api_key
-        return text.replace(key.reveal(), "[key removed]") if isinstance(key, Secret) else text
+        for secret in (key,) if isinstance(key, Secret) else tuple(key.given) if isinstance(key, _Heard) else ():
+            text = text.replace(secret.reveal(), "[key removed]")
+        return text
 
     def share(self) -> Connection:
         """Count one more user."""

@@ -88,9 +88,14 @@ BY_NAME: Mapping[str, tuple[type[LLMError], str]] = {
 }
 
 
-def to_error(error: Exception, address: str) -> LLMError:
-    """The typed error of a library exception. `address` is `host:port` or the base URL, for the text."""
-    chain = list(_chain(error))
+def to_error(error: Exception, address: str, outside: BaseException | None = None) -> LLMError:
+    """The typed error of a library exception.
+
+    Args:
+        address: `host:port` or the base URL, for the text.
+        outside: what the caller was handling when it asked; it is the context of whatever fails, and not its cause.
+    """
+    chain = list(_chain(error, outside))
     for link in chain:
         if isinstance(link, LLMError):
             return link  # Raised by ourselves below the SDK, which older versions wrap.
@@ -100,11 +105,11 @@ def to_error(error: Exception, address: str) -> LLMError:
     return cls(f"{address}: {text}", cause=f"{type(deepest).__name__}: {scrub(str(deepest))}".rstrip(": "))
 
 
-def _chain(error: BaseException) -> Iterator[BaseException]:
-    """An exception and what caused it, outermost first."""
+def _chain(error: BaseException, outside: BaseException | None) -> Iterator[BaseException]:
+    """An exception and what caused it, outermost first, as far as `outside`."""
     seen: set[int] = set()
     link: BaseException | None = error
-    while link is not None and id(link) not in seen:
+    while link is not None and link is not outside and id(link) not in seen:
         seen.add(id(link))
         yield link
         link = link.__cause__ or link.__context__

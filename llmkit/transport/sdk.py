@@ -69,10 +69,11 @@ class SDKTransport:
             importing.join()
         post = self._sync_post if self._sync_post and self._usable() else self._sync_client()
         set_deadline(deadline)
+        outside = sys.exc_info()[1]
         try:
             return SyncBody(post(request, deadline).response, self._address)
         except Exception as error:
-            failure = _outcome(error, self._address)
+            failure = _outcome(error, self._address, outside)
         # Raised out here, so that the SDK's exception, which holds the request with its key, is not its context.
         if isinstance(failure, LLMError):
             raise failure
@@ -86,13 +87,14 @@ class SDKTransport:
         held = await self._async_client()
         held.open += 1
         opened = False
+        outside = sys.exc_info()[1]
         try:
             async with asyncio.timeout_at(loop_time(deadline)):
                 stream = await held.post(request, deadline)
             opened = True
             return LoopBody(stream.response, self._address, held)
         except Exception as error:
-            failure = _outcome(error, self._address)
+            failure = _outcome(error, self._address, outside)
             if isinstance(failure, LLMTimeout) and held.open > held.limit:
                 # Neither backend tells a full pool from a slow server when both limits end together.
                 failure = LocalOverload(f"{self._address}: all {held.limit} connections of the pool were in use")
@@ -252,6 +254,6 @@ def _asked(ask: Callable[[], str]) -> Secret:
     raise ConfigError(f"the api_key callable failed: {problem}", hint="It must return the key as text")
 
 
-def _outcome(error: Exception, address: str) -> LLMError | StatusReply:
+def _outcome(error: Exception, address: str, outside: BaseException | None) -> LLMError | StatusReply:
     """What an exception of the SDK means: a reply with an error status, or a failure."""
-    return status_reply(error) or to_error(error, address)
+    return status_reply(error) or to_error(error, address, outside)

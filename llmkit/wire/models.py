@@ -20,6 +20,7 @@ from llmkit.wire.jsonbytes import decode_exact, decode_object
 _LAST_DAY = 253_402_300_799
 _MILLISECONDS = 10**11
 _MOST = 10**18
+_DEEPEST = 16
 _CONTEXTS = ("context_length", "context_window", "max_model_len", "max_context_length", "context_size")
 _OUTPUTS = ("max_completion_tokens", "max_output_tokens", "max_output_length")
 #: How services say what a model can do: their flag to llmkit's word.
@@ -121,13 +122,17 @@ def number(value: object) -> float | None:
     return float(value) if -_MOST < value < _MOST else None
 
 
-def plain(value: object) -> object:
-    """A value of an exact document as JSON has it: decimals as floats."""
+def plain(value: object, depth: int = 0) -> object:
+    """A value of an exact document as JSON has it: decimals as floats. What is nested beyond any use is left out."""
     if isinstance(value, Decimal):
         return number(value)
+    if not isinstance(value, (dict, list)):
+        return value
+    if depth > _DEEPEST:
+        return None
     if isinstance(value, dict):
-        return {key: plain(item) for key, item in value.items()}
-    return [plain(item) for item in value] if isinstance(value, list) else value
+        return {key: plain(item, depth + 1) for key, item in value.items()}
+    return [plain(item, depth + 1) for item in value]
 
 
 def _first_text(row: JSON, *names: str) -> str | None:

@@ -47,7 +47,7 @@ def known_model(service: str, model: str) -> ModelInfo | None:
         input_modalities=frozenset(taken.split()) or None,
         output_modalities=frozenset(given.split()) or None,
         capabilities={
-            "tools": "t" in flags,
+            **({} if "u" in flags else {"tools": "t" in flags}),
             "reasoning": "r" in flags,
             **({} if structured is None else {"json_schema": structured}),
             **({"json": True} if structured else {}),

@@ -67,6 +67,10 @@ class OpenRouterProvider(ChatProvider):
         """See `BaseProvider`. A suffix that only routes is not part of the model."""
         return names.without_routing(one) == names.without_routing(other)
 
+    def successors(self, model: str) -> Sequence[str]:
+        """See `BaseProvider`."""
+        return names.successors(names.without_routing(model))
+
     def headers(self, settings: Settings) -> Mapping[str, str]:
         """Attribution. Without `HTTP-Referer` OpenRouter ignores the title; the title goes under both its names."""
         made: dict[str, str] = {}
@@ -179,7 +183,7 @@ class OpenRouterProvider(ChatProvider):
 
     def _advice(self, call: Call, error: Mapping[str, object], cls: type[LLMError]) -> str | None:
         said = failures.hint(error, cls)
-        found = names.successors(names.without_routing(call.model)) if issubclass(cls, ModelNotFound) else ()
+        found = self.successors(call.model) if issubclass(cls, ModelNotFound) else ()
         if not found:
             return said
         left = f"{call.model} has left OpenRouter's catalogue; take {' or '.join(found)}"

@@ -107,6 +107,8 @@ def test_without_a_file(shell: Any) -> None:
     [
         ((), "[profiles.smart]\ntemprature = 1", "profiles.smart.temprature. Did you mean temperature?"),
         ((), "default_profile = smart", "line 1"),
+        ((), "[profiles.a]\nprovider = 'openai'\nmax_tokens = 1.5", "profiles.a.max_tokens is 1.5. max_tokens is"),
+        ((), "[profiles.a]\nprovider = 'openai'\nbase_ulr = 'x'", "Did you mean base_url?"),
         (("smrt",), FILE, "Did you mean smart?"),
         (("broken",), FILE, "ABSENT_X, which is not set"),
     ],
@@ -128,3 +130,20 @@ def test_chat_takes_a_profile(with_file: Any) -> None:
     done = with_file.run("chat", "hi", "-p", "smart")
     assert (done.code, done.out) == (0, "Hello\n")
     assert json.loads(with_file.sim.requests[-1].body)["model"] == "vendor/claude"
+
+
+def test_a_table_that_no_provider_has(shell: Any) -> None:
+    """Defaults and aliases of a name that is no provider apply to nothing; that is said, with the nearest name."""
+    (shell.folder / "llmkit.toml").write_text("[providers.olama]\ntimeout = 9\n[aliases.openruter]\na = 'b'\n")
+    said = shell.run("config").err
+    assert "providers.olama applies to nothing" in said
+    assert "Did you mean ollama?" in said
+    assert "aliases.openruter applies to nothing" in said
+
+
+def test_help_shows_its_examples(shell: Any) -> None:
+    """Each example of the help is a line of its own, in every command that has some."""
+    for command in ("chat", "models", "compare", "config"):
+        text = shell.run(command, "--help").out
+        assert "\\b" not in text
+        assert [line for line in text.splitlines() if line.startswith(f"    llmkit {command}")]

@@ -117,3 +117,26 @@ def test_the_table_is_readable(shell: Any) -> None:
     assert "info" in line
     assert any(line.strip().startswith("->") for line in done.out.splitlines())
     assert os.linesep in done.out
+
+
+def test_tables_of_the_file_that_cannot_work(shell: Any) -> None:
+    """A profile that no model can be made of, and a table that no provider has, are problems with the right name."""
+    (shell.folder / "llmkit.toml").write_text(
+        '[profiles.a]\nprovider = "openia"\nmodel = "x"\n[profiles.b]\nprovider = "openai"\n[providers.olama]\ntimeout = 9\n'
+    )
+    code, found = findings(shell, "--offline")
+    assert code == 1
+    assert "Did you mean openai?" in found["profile a"][0]["text"]
+    assert "profile b" not in found
+    assert [item["mark"] for item in found["config file"]] == ["ok", "problem"]
+    assert "providers.olama" in found["config file"][1]["text"]
+
+
+def test_advice_names_what_a_reader_can_change(shell: Any, closed_port: int) -> None:
+    """The command has no options for key and address, so that the variables are named."""
+    _, found = findings(
+        shell, more={"OPENROUTER_API_KEY": "sk-bad-1", "OPENAI_BASE_URL": f"http://127.0.0.1:{closed_port}"}
+    )
+    assert found["openrouter"][0]["text"].startswith("the key is refused: ")
+    assert "OPENAI_BASE_URL" in found["openai"][0]["hint"]
+    assert "--" not in found["openrouter"][0]["hint"] + found["openai"][0]["hint"]

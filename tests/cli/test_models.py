@@ -110,3 +110,23 @@ def test_the_recorded_catalogue_is_listed_whole(shell: Any) -> None:
     assert len(rows(shell, "-p", "openrouter")) == 414
     table = shell.run("models", "-p", "openrouter")
     assert len(table.out.splitlines()) == 415
+
+
+def test_no_row_says_so(shell: Any) -> None:
+    """Where nothing fits there is no empty table, but what to do."""
+    done = shell.run("models", "-p", "openrouter", "no-such-word")
+    assert (done.code, done.out) == (0, "")
+    assert "leave a word or an option out" in done.err
+
+
+def test_a_colon_in_a_models_own_name(shell: Any) -> None:
+    """Without -p an id with a colon is still a model of the provider that is chosen."""
+    done = shell.run("models", "-m", "meta-llama/llama-3.1-8b-instruct:free")
+    assert done.code == 0, done.err
+    assert "openrouter:meta-llama/llama-3.1-8b-instruct:free" in done.out
+
+
+def test_advice_is_a_command(shell: Any) -> None:
+    """What to do about an unknown model is a command, not a call of Python."""
+    done = shell.run("models", "-m", "openai:qqqqqqqq")
+    assert "llmkit models -p openai" in done.err

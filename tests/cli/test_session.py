@@ -188,3 +188,14 @@ def test_a_session_needs_a_model_first(shell: Any, terminal: Start) -> None:
     screen = terminal(*WORDS, "--json")
     screen.see("--json needs a prompt")
     assert screen.end() == 2
+
+
+def test_a_quoted_name_of_an_attachment(shell: Any, terminal: Start) -> None:
+    """Quotes around the name of a file are not part of it."""
+    (shell.folder / "a note.txt").write_text("forty-two")
+    screen = terminal("chat", "-p", "openai", "-m", "gpt-4o")
+    screen.see("> ")
+    screen.type("/attach 'a note.txt'\n")
+    screen.see(r"with the next question: a note\.txt")
+    screen.type("/exit\n")
+    assert screen.end() == 0

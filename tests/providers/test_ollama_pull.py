@@ -76,7 +76,7 @@ def pulled(drive: Drive, sim: Simulator, model: str = "llama3.2", url: str | Non
     """The steps of a pull from the simulator, by the driver of `drive`."""
     transport = SDKTransport(Endpoint(url or sim.ollama_url, local=True))
     service = Service(PROVIDER, transport, time.monotonic, 10.0)
-    once = Once(lambda: service.pull(PROVIDER.pull(model), PROVIDER.pull_decoder(model), model))
+    once = Once(lambda: service.pull(model))
     if not drive.is_async:
         try:
             return [step for steps in stream(once) for step in steps]
@@ -207,7 +207,7 @@ def test_leaving_a_pull_closes_its_connection(sim: Simulator) -> None:
     sim.script_for("/api/pull", Reply(raw_chunks=BODY.splitlines(keepends=True), gated=True))
     transport = SDKTransport(Endpoint(sim.ollama_url, local=True))
     service = Service(PROVIDER, transport, time.monotonic, 10.0)
-    steps = stream(Once(lambda: service.pull(PROVIDER.pull("m"), PROVIDER.pull_decoder("m"), "m")))
+    steps = stream(Once(lambda: service.pull("m")))
     sim.release()
     assert list(next(steps)) == STEPS[:1]
     steps.close()

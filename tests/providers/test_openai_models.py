@@ -156,6 +156,7 @@ def test_an_answer_without_a_list_is_malformed(body: object) -> None:
 def test_the_snapshot_holds_every_model_of_its_source() -> None:
     """Every model, limit, flag and price of the services that have a name here, checked one by one."""
     count = 0
+    able = able_somewhere()
     for service, models in source().items():
         for name, raw in models.items():
             made = snapshot.known_model(service, name)
@@ -169,13 +170,32 @@ def test_the_snapshot_holds_every_model_of_its_source() -> None:
             for side in ("input", "output"):
                 said = {"file" if kind == "pdf" else kind for kind in kinds.get(side, ())}
                 assert getattr(made, f"{side}_modalities") == (said or None)
-            assert made.supports_tools is raw["tool_call"]
+            doubted = name.lower().split(":")[0].split("/")[-1] in able
+            assert made.supports_tools is (True if raw["tool_call"] else None if doubted else False)
             assert made.supports_reasoning is raw["reasoning"]
             assert made.supports_json_schema is raw.get("structured_output")
             assert made.extra.get("status") == raw.get("status")
             assert str(made.created) == (raw["release_date"] if raw["release_date"] in DAYS else "None")
             check_prices(made, raw.get("cost", {}))
     assert count == 3840
+
+
+@lru_cache
+def able_somewhere() -> frozenset[str]:
+    """Models, by the last part of their name, of which at least one service says that they have tools."""
+    source()
+    table = json.loads(SOURCE.read_text("utf-8"))["providers"]
+    rows = [(name, raw) for models in table.values() for name, raw in models.items()]
+    return frozenset(name.lower().split(":")[0].split("/")[-1] for name, raw in rows if raw["tool_call"])
+
+
+def test_a_no_that_others_contradict_is_not_known() -> None:
+    """Tools that one service is said not to have, of a model that has them elsewhere, are not denied."""
+    doubted = [get_provider("nano-gpt").known_model("openai/gpt-4o"), PROVIDER.known_model("gpt-3.5-turbo")]
+    assert [made.supports_tools for made in doubted if made] == [None, None]
+    denied = PROVIDER.known_model("text-embedding-3-small")
+    assert denied is not None
+    assert denied.supports_tools is False
 
 
 def check_prices(made: ModelInfo, cost: dict[str, Any]) -> None:
