@@ -283,8 +283,10 @@ class KeyInfo:
     @classmethod
     def from_dict(cls, value: Mapping[str, Any]) -> KeyInfo:
         """Read what `to_dict` gives."""
-        made = _known(value, cls.__dataclass_fields__)
-        return cls(**made | {name: Decimal(made[name]) for name in _MONEY & made.keys()})
+        made: dict[str, Any] = _known(value, cls.__dataclass_fields__)
+        for name in _MONEY & made.keys():
+            made[name] = Decimal(made[name])
+        return cls(**made)
 
 
 _MONEY = frozenset({"limit", "remaining", "usage", "balance"})

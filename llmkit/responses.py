@@ -57,7 +57,8 @@ class Attempt:
 
     def to_dict(self) -> dict[str, object]:
         """JSON values only."""
-        return {item.name: getattr(self, item.name) for item in fields(self)} | {"cost": self.cost.to_dict()}
+        made: dict[str, object] = {item.name: getattr(self, item.name) for item in fields(self)}
+        return {**made, "cost": self.cost.to_dict()}
 
     @classmethod
     def from_dict(cls, value: Mapping[str, Any]) -> Attempt:

@@ -70,7 +70,9 @@ class Cost:
     @classmethod
     def from_dict(cls, value: Mapping[str, Any]) -> Cost:
         """Read what `to_dict` gives."""
-        amounts = {name: None if value.get(name) is None else Decimal(str(value[name])) for name in _AMOUNTS}
+        amounts: dict[str, Any] = {}
+        for name in _AMOUNTS:
+            amounts[name] = None if value.get(name) is None else Decimal(str(value[name]))
         return cls(basis=value.get("basis") or "unknown", **amounts)
 
 
