@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -14,6 +14,7 @@ from llmkit.cli.failure import DONE
 from llmkit.cli.table import Column, aligned, screen, show
 from llmkit.cli.terminal import neutral, note
 from llmkit.errors import ConfigError
+from llmkit.registry import registry
 
 if TYPE_CHECKING:
     from llmkit.discovery.selection import ModelList
@@ -98,7 +99,19 @@ def models(wanted: Wanted) -> int:
         columns = _columns(rows, wanted.sort)
         _legend(columns, show(columns))
     note(_foot(found, len(rows)))
+    for remark in _remarks(wanted, found):
+        note(remark)
     return DONE
+
+
+def _remarks(wanted: Wanted, found: ModelList) -> Iterator[str]:
+    """What a reader may have meant otherwise."""
+    if wanted.sort is not None and found and all(SORTS[wanted.sort](row) is None for row in found):
+        own = "; -m MODEL shows that of its endpoints" if wanted.sort == "throughput" else ""
+        yield f"the list has no figure for {wanted.sort}, so it is not sorted by that{own}"
+    word = str(wanted.filters.get("query") or "")
+    if wanted.provider is None and registry.known(word.lower()):
+        yield f"{word} was taken as a word to look for; -p {word} lists the models of that provider"
 
 
 def model(target: str, *, as_json: bool, refresh: bool) -> int:

@@ -130,3 +130,17 @@ def test_advice_is_a_command(shell: Any) -> None:
     """What to do about an unknown model is a command, not a call of Python."""
     done = shell.run("models", "-m", "openai:qqqqqqqq")
     assert "llmkit models -p openai" in done.err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["-p", "openrouter", "--sort", "throughput"], "no figure for throughput"),
+        (["openrouter"], "-p openrouter lists the models of that provider"),
+    ],
+)
+def test_what_may_have_been_meant_otherwise_is_said(shell: Any, words: list[str], said: str) -> None:
+    """A sort key that the list has no figure for, and a provider's name as a search word, are remarked upon."""
+    done = shell.run("models", *words)
+    assert done.code == 0
+    assert said in done.err
