@@ -36,7 +36,12 @@ BOUNDS = {
     "streamed chunk": 0.08,
 }
 #: Bounds in milliseconds: whole process for the import, one call for the rest.
-MILLISECONDS = {"import llmkit": 40.0, "create_language, first": 60.0, "create_language, again": 1.0}
+MILLISECONDS = {
+    "import llmkit": 40.0,
+    "create_language, first": 60.0,
+    "create_language, again": 1.0,
+    "known model, first": 20.0,
+}
 HAS_AIOHTTP = importlib.util.find_spec("aiohttp") is not None
 
 
@@ -256,7 +261,7 @@ def in_child(code: str, *, hide_aiohttp: bool = False) -> str:
 
 def milliseconds() -> dict[str, float]:
     """Wall times that a user feels, the least of several fresh processes."""
-    imports, firsts, agains = [], [], []
+    imports, firsts, agains, knowns = [], [], [], []
     for _ in range(ROUNDS):
         start = time.perf_counter()
         in_child("import llmkit")
@@ -268,12 +273,18 @@ def milliseconds() -> dict[str, float]:
             "print((u-t)*1000, (v-u)*20)"
         )
         first, again = map(float, made.split())
+        known = in_child(
+            "import time, llmkit.models; from llmkit.registry import get_provider; p=get_provider('openai');"
+            "t=time.perf_counter(); assert p.known_model('gpt-4o'); print((time.perf_counter()-t)*1000)"
+        )
+        knowns.append(float(known))
         firsts.append(first)
         agains.append(again)
     return {
         "import llmkit": min(imports),
         "create_language, first": min(firsts),
         "create_language, again": min(agains),
+        "known model, first": min(knowns),
     }
 
 

@@ -145,12 +145,15 @@ def test_a_list_that_was_kept_is_no_sign_of_life(sim: Simulator, drive: Drive) -
 
 
 @pytest.mark.parametrize(
-    ("reply", "error"), [(Reply(status=503), Overloaded), (Reply(delay=3), LLMTimeout), (Reply(status=404), LLMError)]
+    ("reply", "timeout", "error"),
+    [(Reply(status=503), 30, Overloaded), (Reply(delay=30), 0.3, LLMTimeout), (Reply(status=404), 30, LLMError)],
 )
-def test_a_service_that_fails(sim: Simulator, drive: Drive, reply: Reply, error: type[LLMError]) -> None:
+def test_a_service_that_fails(
+    sim: Simulator, drive: Drive, reply: Reply, timeout: float, error: type[LLMError]
+) -> None:
     """What is wrong with the service is its check; the typed error is kept."""
     sim.script_for("/v1/models", *[reply] * 2)
-    found = do(drive, check_available, "acme", "gpt-4o", **at(sim, timeout=0.3))
+    found = do(drive, check_available, "acme", "gpt-4o", **at(sim, timeout=timeout))
     assert shown(found) == [("provider", True), ("service", False)]
     with pytest.raises(error):
         found.require()

@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from datetime import date, timedelta
 from decimal import Decimal
 from functools import lru_cache
@@ -277,23 +276,9 @@ def test_the_services_word_outranks_the_table() -> None:
     assert (made.context_length, made.supports_tools, made.supports_reasoning) == (7, False, False)
 
 
-def test_the_table_is_read_quickly() -> None:
-    """The first question reads it in some milliseconds, later ones are a look-up."""
-    program = """if True:
-        import time, json
-        import llmkit.models, llmkit_openai.snapshot as snapshot
-        began = time.perf_counter()
-        assert snapshot.known_model("openai", "gpt-4o")
-        print(time.perf_counter() - began)"""
-    taken = min(
-        float(subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout)
-        for _ in range(5)
-    )
-    assert taken < 0.015
-    began = time.perf_counter()
-    for _ in range(1000):
-        snapshot.known_model("openai", "gpt-4o")
-    assert time.perf_counter() - began < 0.015
+def test_the_table_is_read_once() -> None:
+    """Every look-up of a model gives the same row."""
+    assert snapshot.known_model("openai", "gpt-4o") is snapshot.known_model("openai", "gpt-4o")
 
 
 def test_creating_a_provider_reads_no_table() -> None:
