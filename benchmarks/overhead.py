@@ -29,7 +29,7 @@ AT_ONCE = 64
 #: Bounds on the ratio to the bare SDK (on its default HTTP backend).
 BOUNDS = {
     "sync call": 0.75,
-    "call with a tool": 0.75,
+    "call with a tool": 0.80,
     "structured call": 0.75,
     "async call, same backend": 0.90,
     "async call, aiohttp": 0.40,

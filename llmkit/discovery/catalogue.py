@@ -94,11 +94,17 @@ def known_models(provider: str) -> tuple[ModelInfo, ...]:
 
 def at_home(provider: BaseProvider, base_url: str) -> bool:
     """Is it the address that the provider's own table speaks of?"""
+    return base_url in _homes(provider)
+
+
+@lru_cache(maxsize=256)
+def _homes(provider: BaseProvider) -> frozenset[str]:
+    """The default address, and the same path at the vendor's other origins. A call with tools asks each time."""
     if not provider.default_base_url:
-        return False
+        return frozenset()
     home = provider.normalise_base_url(provider.default_base_url)
     path = urlsplit(home).path
-    return base_url == home or base_url in (provider.normalise_base_url(own + path) for own in provider.key_origins)
+    return frozenset({home, *(provider.normalise_base_url(own + path) for own in provider.key_origins)})
 
 
 def row_of(provider: BaseProvider, models: Sequence[ModelInfo], model: str) -> ModelInfo | None:
