@@ -329,6 +329,10 @@ def config(
     model: Annotated[
         str | None, typer.Option("-m", "--model", metavar="NAME", help="Another model.", show_default=False)
     ] = None,
+    setting: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="A setting that the program gives; may be repeated."),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Write a JSON object.")] = False,
 ) -> None:
     """Show which configuration file applies, its profiles, and the settings with where each came from.
@@ -336,14 +340,14 @@ def config(
     \b
       llmkit config
       llmkit config smart
-      llmkit config openrouter
+      llmkit config openrouter --set temperature=0
 
     Nothing is sent, and no key is shown.
     """
     from llmkit.cli.config import config as run
     from llmkit.cli.failure import guarded
 
-    raise typer.Exit(guarded(lambda: run(name, model, as_json=json)))
+    raise typer.Exit(guarded(lambda: run(name, model, setting or [], as_json=json)))
 
 
 @app.command(short_help="Say what is wrong, and what to do.")

@@ -94,7 +94,7 @@ def make_model(ask: Ask) -> LanguageModel:
     """The model that was asked for. Raises as `create_language` does."""
     from llmkit.factory import create_language
 
-    settings = {**_extra(ask.extra), **{name: value for name, value in ask.named.items() if value is not None}}
+    settings = {**extra_settings(ask.extra), **{name: value for name, value in ask.named.items() if value is not None}}
     if ask.key_env is not None:
         settings["api_key"] = os.environ.get(ask.key_env, "").strip()
         if not settings["api_key"]:
@@ -121,7 +121,7 @@ def _check_address(variable: str, settings: Mapping[str, object]) -> None:
         )
 
 
-def _extra(pairs: Sequence[str]) -> dict[str, object]:
+def extra_settings(pairs: Sequence[str]) -> dict[str, object]:
     """The settings of `--set`. A value is JSON where it parses, else text; Python's True, False and None are taken."""
     settings: dict[str, object] = {}
     for pair in pairs:

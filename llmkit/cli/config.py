@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
+from llmkit.cli.ask import extra_settings
 from llmkit.cli.failure import DONE
 from llmkit.cli.terminal import neutral, note
 from llmkit.config import ConfigFile, ConfigFileError, current, find
@@ -16,22 +17,27 @@ from llmkit.profiles import ResolvedSetting, explain_settings
 from llmkit.profiles.choice import backend_hint
 from llmkit.registry import registry
 
+if TYPE_CHECKING:
+    from llmkit.settings import Settings
+
 _KINDS = {"project": "the project's", "user": "your own", "named": "named by LLMKIT_CONFIG"}
 
 
-def config(name: str | None, model: str | None, *, as_json: bool) -> int:
+def config(name: str | None, model: str | None, extra: Sequence[str] = (), *, as_json: bool) -> int:
     """Show them. An error of the file is raised.
 
     Args:
         name: a profile, a provider or `provider:model`; `None` takes the default profile, if there is one.
         model: a model, as in `create_language`.
+        extra: settings of the call, each NAME=VALUE.
     """
     file = current()
     named = name or (file.default_profile if file else None)
     profiles = _profiles(file) if file else []
     if not as_json:
         _show_file(file, profiles, short=name is not None)
-    rows = explain_settings(named, model) if named else []
+    given = cast("Settings", extra_settings(extra))
+    rows = explain_settings(named, model, **given) if named else []
     if as_json:
         shown = {
             "path": file.path if file else None,

@@ -147,3 +147,12 @@ def test_help_shows_its_examples(shell: Any) -> None:
         text = shell.run(command, "--help").out
         assert "\\b" not in text
         assert [line for line in text.splitlines() if line.startswith(f"    llmkit {command}")]
+
+
+def test_what_a_program_would_pass(with_file: Any) -> None:
+    """`--set` outranks the profile, and says so; a wrong setting is an error with the nearest name."""
+    told = lines(with_file.run("config", "smart", "--set", "temperature=0").out)
+    assert told["temperature"] == "0 command line"
+    done = with_file.run("config", "smart", "--set", "temprature=0")
+    assert done.code == 2
+    assert "temperature" in done.err
