@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from llmkit.exchange import Transport
+    from llmkit.models import ModelInfo
     from llmkit.responses import Response
     from llmkit.transport.connection import Connection
 
@@ -78,6 +79,17 @@ class LanguageModel:
     def target(self) -> str:
         """`provider:model`."""
         return f"{self._provider.name}:{self.model}"
+
+    @property
+    def info(self) -> ModelInfo | None:
+        """What is known of the model without asking, such as `model.info.supports_tools`; `None` where nothing is.
+
+        It comes from a list that was fetched before, or from a table with a date; `info.source` says which.
+        `get_model_info(model.provider, model.model)` asks the service.
+        """
+        from llmkit.discovery.catalogue import known_model
+
+        return known_model(self._provider, self._base_url, self.model)
 
     @property
     def max_context_messages(self) -> int | None:

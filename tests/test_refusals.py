@@ -12,7 +12,7 @@ from llmkit.discovery.catalogue import at_home
 from llmkit.registry import get_provider
 from llmkit.testing.simulator import Simulator
 
-from .conftest import KEY, Drive, url_of
+from .conftest import KEY, Drive, model_at, url_of
 
 #: A model without tools in each kept list of the simulator.
 WITHOUT = {"openrouter": "meta-llama/llama-3.1-8b-instruct:free", "ollama": "gemma3:4b"}
@@ -67,6 +67,18 @@ def test_the_snapshot_refuses_at_the_vendors_own_addresses() -> None:
         assert at_home(openai, url)
     for url in ("http://localhost:8000/v1", "https://api.openai.com.evil.example/v1", "https://eu.api.openai.com/v2", ""):
         assert not at_home(openai, url)
+
+
+@pytest.mark.parametrize("provider", WITHOUT)
+def test_a_model_tells_what_is_known_of_it(sim: Simulator, provider: str) -> None:
+    """Nothing before a list was fetched; then the row of the list. Asking costs no request."""
+    with model_at(sim, provider, WITHOUT[provider]) as model:
+        assert model.info is None
+        list_models(provider, base_url=url_of(sim, provider), api_key=KEY)
+        count = len(sim.requests)
+        assert model.info is not None
+        assert (model.info.id, model.info.supports_tools) == (WITHOUT[provider], False)
+        assert len(sim.requests) == count
 
 
 def test_a_retired_model_names_its_successors(sim: Simulator) -> None:
