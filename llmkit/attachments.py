@@ -19,7 +19,7 @@ from typing import cast
 from urllib.parse import unquote, unquote_to_bytes, urlsplit
 
 from llmkit.errors import BadRequest, ConfigError, PayloadTooLarge
-from llmkit.filetypes import AUDIO_FORMATS, extension_type, is_text_type, magic_type, read_text, readable
+from llmkit.filetypes import AUDIO_FORMATS, PDF, extension_type, is_text_type, magic_type, read_text, readable
 from llmkit.parts import AudioPart, FilePart, ImagePart, OtherPart, Part, TextPart
 
 MAX_BYTES = 20 * 1024 * 1024
@@ -169,7 +169,7 @@ def _type_of(data: bytes, name: str | None) -> str:
         BadRequest: neither is known, or the name promises a medium and the bytes are text.
     """
     magic, named = magic_type(data), extension_type(name)
-    if magic == "application/pdf":
+    if magic == PDF:
         return magic
     if readable(data):
         if named is not None and not is_text_type(named):

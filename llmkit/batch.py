@@ -11,10 +11,10 @@ waits until they have ended.
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sized
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sized
 from contextlib import contextmanager
 from decimal import Decimal, InvalidOperation
-from typing import TYPE_CHECKING, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from llmkit.checks import describe
 from llmkit.errors import ConfigError, LLMError
@@ -198,7 +198,7 @@ def drive(queue: Queue[In, Out], ask: Callable[[In], Out], concurrency: int) -> 
                 queue.settle(running.pop(future), future.result())
 
 
-async def adrive(queue: Queue[In, Out], ask: Callable[[In], Awaitable[Out]], concurrency: int) -> None:
+async def adrive(queue: Queue[In, Out], ask: Callable[[In], Coroutine[Any, Any, Out]], concurrency: int) -> None:
     """As `drive`, with tasks; items are read on the event loop."""
     import asyncio
 
@@ -206,16 +206,13 @@ async def adrive(queue: Queue[In, Out], ask: Callable[[In], Awaitable[Out]], con
     running: dict[Task[Out], int] = {}
     more = True
 
-    async def asked(item: In) -> Out:
-        return await ask(item)
-
     try:
         while more or running:
             while more and len(running) < concurrency:
                 if (job := queue.take()) is None:
                     more = False
                 else:
-                    task = asyncio.create_task(asked(job[1]))
+                    task = asyncio.create_task(ask(job[1]))
                     running[task] = job[0]
                     task.add_done_callback(ended.put_nowait)
             if running:

@@ -167,7 +167,8 @@ def _runs(
 ) -> Queue[_Run, Comparison]:
     """One run for each target. What is wrong for all of them is raised before anything is sent."""
     check_count("concurrency", concurrency)
-    check_settings(cast("Mapping[str, object]", settings), call=True)
+    given = cast("Mapping[str, object]", settings)
+    check_settings(given, call=True)
     turns = to_messages(messages)
     if isinstance(targets, (str, bytes, Mapping, LanguageModel)) or not isinstance(cast("object", targets), Iterable):
         raise ConfigError(f"targets is {describe(targets)}", hint='Pass a list: ["openai:gpt-4o", "ollama:llama3.2"]')
@@ -177,7 +178,7 @@ def _runs(
             raise ConfigError(
                 f"targets[{place}] is {describe(target)}", hint='Name it "provider:model", or pass a LanguageModel'
             )
-    return Queue([_Run(target, turns, cast("Mapping[str, object]", settings)) for target in named])
+    return Queue([_Run(target, turns, given) for target in named])
 
 
 class _Run:

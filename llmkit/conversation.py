@@ -1,10 +1,12 @@
-"""`Conversation`: a model with a history. What is kept is everything; what is sent may be less.
+"""`Conversation`: a model with a history.
 
-from llmkit import Conversation, create_language
+    from llmkit import Conversation, create_language
 
-chat = Conversation(create_language("openrouter", "openai/gpt-4o-mini"), system="Be brief.")
-print(chat.send("What is the capital of France?").content)
-print(chat.send("And of Spain?").content)
+    chat = Conversation(create_language("openrouter", "openai/gpt-4o-mini"), system="Be brief.")
+    print(chat.send("What is the capital of France?").content)
+    print(chat.send("And of Spain?").content)
+
+What is kept is everything; what is sent may be less.
 """
 
 from __future__ import annotations
@@ -13,7 +15,6 @@ import os
 import weakref
 from collections.abc import Callable, Coroutine, Iterable
 from functools import partial
-from pathlib import Path
 from threading import RLock
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, Unpack, cast, overload
 
@@ -268,7 +269,7 @@ class Conversation:
                 hint="Await it, read its stream to the end or close it; or fork() the conversation",
             )
 
-    def _sent(self, asked: tuple[Message, ...] = ()) -> tuple[Message, ...]:
+    def _sent(self, asked: tuple[Message, ...]) -> tuple[Message, ...]:
         system = () if self.system is None else (Message("system", self.system),)
         most, tokens, count = self._limits
         if most is None:
@@ -379,7 +380,7 @@ def _question(text: str | None, attachments: Attachment | Iterable[Attachment]) 
     """The user turn of a text and attachments; none without both."""
     if text is not None and not isinstance(cast("object", text), str):
         raise BadRequest(f"the text is {type(text).__name__}", hint="Pass text; files go into attachments=")
-    one = isinstance(attachments, (str, bytes, bytearray, Path, os.PathLike, *_PARTS))
+    one = isinstance(attachments, (str, bytes, bytearray, os.PathLike, *_PARTS))
     items = [cast("Attachment", attachments)] if one else list(cast("Iterable[Attachment]", attachments))
     if text is None and not items:
         return ()

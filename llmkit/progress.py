@@ -1,4 +1,4 @@
-"""The one progress bar, on stderr. It needs rich, from the extra `cli`.
+"""The progress bar of many inputs, on stderr. It needs rich, from the extra `cli`.
 
     with bar("asking", 100) as shown:
         shown.update(1)
@@ -14,71 +14,61 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from decimal import Decimal
 from threading import Lock
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING
 
 from llmkit.errors import ConfigError
 
 if TYPE_CHECKING:
-    from rich.progress import Progress, ProgressColumn
-
-Unit = Literal["inputs", "bytes"]
+    from rich.progress import Progress
 
 _SCREEN = Lock()
 
 
-class Bar(Protocol):
-    """What is told to a progress bar. All figures are sums so far; what is left out stays as it was."""
+class Bar:
+    """What is told to a progress bar; this one shows nothing. What is left out stays as it was."""
 
     def update(
         self,
-        done: float | None = None,
+        done: int | None = None,
         *,
-        total: float | None = None,
         failed: int | None = None,
         cost: Decimal | None = None,
         unknown: int | None = None,
-        text: str | None = None,
     ) -> None:
-        """Show how far it is.
+        """Show how far it is. All figures are sums so far.
 
         Args:
-            done: units that are done, failed ones too.
-            total: units there are, as soon as it is known.
-            failed: units that failed.
+            done: inputs that are done, failed ones too.
+            failed: inputs that failed.
             cost: known cost, US dollars.
             unknown: calls whose cost is not known.
-            text: what is being done now, in place of the description.
         """
-        ...
 
 
 @contextmanager
-def bar(
-    description: str, total: float | None = None, unit: Unit = "inputs", *, show: bool | None = None
-) -> Iterator[Bar]:
+def bar(description: str, total: int | None = None, *, show: bool | None = None) -> Iterator[Bar]:
     """A progress bar that stands while the context is open, and stays as a line at its end.
 
     Args:
         description: what is done, a few words. It may hold foreign text.
-        total: units there are; `None` where that is not known.
-        unit: what is counted.
+        total: inputs there are; `None` where that is not known.
         show: `True` shows it (off a terminal as one line at the end), `False` does not. `None` shows it if stderr is a
-            terminal, rich is installed, and there is more than one unit.
+            terminal, rich is installed, and there is more than one input.
 
     Raises:
         ConfigError: `show` is `True` and rich is not installed.
     """
     if not _wanted(show, total) or not _SCREEN.acquire(blocking=False):
-        yield _Silent()
+        yield Bar()
         return
     try:
-        with _progress(unit) as progress:
+        with _progress() as progress:
             yield _Rich(progress, description, total)
     finally:
         _SCREEN.release()
 
 
-def _wanted(show: bool | None, total: float | None) -> bool:
+def _wanted(show: bool | None, total: int | None) -> bool:
     if show is False or (show is None and (total is not None and total <= 1)):
         return False
     if show is None and (sys.stderr is None or not sys.stderr.isatty()):
@@ -92,37 +82,19 @@ def _wanted(show: bool | None, total: float | None) -> bool:
     return True
 
 
-def _progress(unit: Unit) -> Progress:
+def _progress() -> Progress:
     from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        DownloadColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-        TransferSpeedColumn,
-    )
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
     from rich.table import Column
 
     def whole() -> Column:  # in a narrow terminal the bar gives way, not a figure
         return Column(no_wrap=True)
 
-    what: list[ProgressColumn] = [
-        MofNCompleteColumn(table_column=whole()),
-        TextColumn("{task.fields[notes]}", markup=False, table_column=whole()),
-    ]
-    if unit == "bytes":
-        what = [
-            DownloadColumn(table_column=whole()),
-            TransferSpeedColumn(whole()),
-            TimeRemainingColumn(table_column=whole()),
-        ]
     return Progress(
         TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True, max_width=36)),
         BarColumn(bar_width=24),
-        *what,
+        MofNCompleteColumn(table_column=whole()),
+        TextColumn("{task.fields[notes]}", markup=False, table_column=whole()),
         TimeElapsedColumn(table_column=whole()),
         console=Console(file=sys.stderr),
         # What the program prints goes where it always goes; only on the same terminal it has to pass above the bar.
@@ -130,39 +102,21 @@ def _progress(unit: Unit) -> Progress:
     )
 
 
-class _Silent:
-    """Shows nothing."""
-
-    def update(
-        self,
-        done: float | None = None,
-        *,
-        total: float | None = None,
-        failed: int | None = None,
-        cost: Decimal | None = None,
-        unknown: int | None = None,
-        text: str | None = None,
-    ) -> None:
-        """See `Bar`."""
-
-
-class _Rich:
+class _Rich(Bar):
     """A task of a rich progress display."""
 
-    def __init__(self, progress: Progress, description: str, total: float | None) -> None:
+    def __init__(self, progress: Progress, description: str, total: int | None) -> None:
         self._progress = progress
         self._failed, self._cost, self._unknown = 0, Decimal(0), 0
         self._task = progress.add_task(_visible(description), total=total, notes="")
 
     def update(
         self,
-        done: float | None = None,
+        done: int | None = None,
         *,
-        total: float | None = None,
         failed: int | None = None,
         cost: Decimal | None = None,
         unknown: int | None = None,
-        text: str | None = None,
     ) -> None:
         """See `Bar`."""
         self._failed = self._failed if failed is None else failed
@@ -171,8 +125,6 @@ class _Rich:
         self._progress.update(
             self._task,
             completed=done,
-            total=total,
-            description=None if text is None else _visible(text),
             notes=notes(self._failed, self._cost, self._unknown),
         )
 

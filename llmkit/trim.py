@@ -71,12 +71,12 @@ def trim_messages(
     check_limits(max_messages, max_tokens)
     turns = to_messages(messages) if messages else ()
     groups = _groups(turns)
+    needed = _needed(turns, groups)
     weights: list[tuple[list[int], int]] = []
     if max_tokens is not None:
         counts = [_counted(turn, count_tokens or estimate_tokens) for turn in turns]
         weights.append((counts, max_tokens))
-        least = sum(counts) - sum(counts[index] for group in groups for index in group)
-        least += sum(counts[index] for number in _needed(turns, groups) for index in groups[number])
+        least = _least(counts, groups, needed)
         if least > max_tokens:
             raise BadRequest(
                 f"the turns that must be sent have {least} tokens, more than the limit of {max_tokens}",
@@ -84,7 +84,7 @@ def trim_messages(
             )
     if max_messages is not None:
         weights.append(([turn.role not in _STANDING for turn in turns], max_messages))
-    kept = _kept(turns, groups, weights)
+    kept = _kept(turns, groups, needed, weights)
     gone = {index for number, group in enumerate(groups) if number not in kept for index in group}
     return tuple(turn for index, turn in enumerate(turns) if index not in gone)
 
@@ -102,13 +102,19 @@ def _needed(turns: Sequence[Message], groups: Sequence[Sequence[int]]) -> set[in
     return {*list(asking)[-1:], *range(len(groups))[-1:]}
 
 
-def _kept(turns: Sequence[Message], groups: Sequence[Sequence[int]], weights: list[tuple[list[int], int]]) -> set[int]:
+def _least(weight: Sequence[int], groups: Sequence[Sequence[int]], needed: set[int]) -> int:
+    """What the turns that always stay weigh together."""
+    return sum(weight) - sum(
+        weight[index] for number, group in enumerate(groups) if number not in needed for index in group
+    )
+
+
+def _kept(
+    turns: Sequence[Message], groups: Sequence[Sequence[int]], needed: set[int], weights: list[tuple[list[int], int]]
+) -> set[int]:
     """Numbers of the groups that stay: from the newest back to the first that does not fit."""
-    kept = _needed(turns, groups)
-    left = []
-    for weight, most in weights:
-        free = sum(weight[index] for number, group in enumerate(groups) if number not in kept for index in group)
-        left.append(most - sum(weight) + free)
+    kept = set(needed)
+    left = [most - _least(weight, groups, needed) for weight, most in weights]
     for number in reversed(range(len(groups))):
         if number in kept:
             continue

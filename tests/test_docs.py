@@ -31,9 +31,11 @@ from sybil.parsers.myst import CodeBlockParser
 
 import llmkit
 from llmkit import LanguageModel, RetryPolicy, errors, known_services
+from llmkit.provider import BaseProvider
 from llmkit.registry import get_provider, registry
 from llmkit.settings import SAMPLING, CallSettings, Settings
 from llmkit.testing.simulator import Reply, Simulator, faults
+from llmkit.wire.chat import ChatProvider
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -328,6 +330,28 @@ def test_the_design_page_draws_the_floors() -> None:
     for number, names in re.findall(r"^\| (\d) \| ([^|]*) \|", page("design"), re.MULTILINE):
         drawn.update(dict.fromkeys(re.findall(r"`([^`]+)`", names), int(number)))
     assert drawn == floors
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("compare", llmkit.Comparison), ("models", llmkit.ModelInfo), ("costs", llmkit.Totals)],
+    ids=lambda value: value if isinstance(value, str) else value.__name__,
+)
+def test_the_page_of_a_value_names_its_attributes(name: str, kind: type) -> None:
+    """Every field and property of a value is on its page; of `supports_...`, some stand for all."""
+    names = {item.name for item in fields(kind)} | {
+        item for item, value in vars(kind).items() if isinstance(value, property)
+    }
+    stands_for_all = {name for name in names if name.startswith("supports_")} - {"supports_tools"}
+    text = page(name)
+    assert [item for item in sorted(names - stands_for_all) if not re.search(rf"`{item}\b", text)] == []
+
+
+def test_the_page_of_the_provider_names_every_attribute() -> None:
+    """What a provider of OpenAI's dialect may set stands on the page, in its table or its code."""
+    text = page("write-a-provider")
+    names = {*BaseProvider.__annotations__, *ChatProvider.__annotations__}
+    assert [name for name in sorted(names) if not re.search(rf"\b{name}\b", text)] == []
 
 
 def test_the_command_line_page_names_every_option() -> None:

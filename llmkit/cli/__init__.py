@@ -1,4 +1,4 @@
-"""The command line: `llmkit chat`, `llmkit providers`, `llmkit demo`. It comes with the extra `cli`."""
+"""The command `llmkit`. It comes with the extra `cli`."""
 
 from __future__ import annotations
 

@@ -48,18 +48,15 @@ class Answer:
 
     def _whole(self, response: Response) -> Response:
         if self._ask.reasoning and response.reasoning:
-            self._think(response.reasoning)
+            self._aside.write(response.reasoning)
         self._say((response.content or "") + (response.refusal or ""))
         return response
 
     def _show(self, delta: Delta) -> None:
         if self._ask.reasoning and delta.reasoning:
-            self._think(delta.reasoning)
+            self._aside.write(delta.reasoning)
         if text := delta.content + (delta.refusal or ""):
             self._say(text)
-
-    def _think(self, text: str) -> None:
-        self._aside.write(text)
 
     def _say(self, text: str) -> None:
         self.text += text

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -16,6 +17,13 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+def _run(work: Callable[[], int], *, verbose: bool = False) -> NoReturn:
+    """Run a command and end with its exit code."""
+    from llmkit.cli.failure import guarded
+
+    raise typer.Exit(guarded(work, verbose=verbose))
 
 
 def _show_version(wanted: bool) -> None:
@@ -153,7 +161,6 @@ def chat(
     """
     from llmkit.cli.ask import Ask
     from llmkit.cli.chat import chat
-    from llmkit.cli.failure import guarded
 
     named: dict[str, object] = {
         "temperature": temperature,
@@ -178,7 +185,7 @@ def chat(
         json=json,
         verbose=verbose,
     )
-    raise typer.Exit(guarded(lambda: chat(ask), verbose=verbose))
+    _run(lambda: chat(ask), verbose=verbose)
 
 
 @app.command(short_help="Show what is installed, and whether it is configured.")
@@ -198,10 +205,9 @@ def providers(
 
     Providers are loaded in another process, so that a broken one disturbs nothing. No key is shown.
     """
-    from llmkit.cli.failure import guarded
     from llmkit.cli.providers import providers
 
-    raise typer.Exit(guarded(lambda: providers(everything=everything, check=check, as_json=json)))
+    _run(lambda: providers(everything=everything, check=check, as_json=json))
 
 
 @app.command(short_help="List models: price, context, abilities.")
@@ -253,13 +259,12 @@ def models(
     Prices are US dollars per million tokens; ? is not known. Lists are kept for an hour. On a narrow terminal letters
     stand for what a model can do, and columns are left out; those that are sorted by stay.
     """
-    from llmkit.cli.failure import guarded
     from llmkit.cli.models import Wanted, model
     from llmkit.cli.models import models as run
 
     if info is not None:
         target = info if provider is None else f"{provider}:{info}"
-        raise typer.Exit(guarded(lambda: model(target, as_json=json, refresh=refresh)))
+        _run(lambda: model(target, as_json=json, refresh=refresh))
     filters: dict[str, object] = {
         "free": True if free else None,
         "max_price": max_price,
@@ -268,7 +273,7 @@ def models(
         "query": " ".join(query) if query else None,
     }
     wanted = Wanted(provider=provider, filters=filters, sort=sort, limit=limit, refresh=refresh, json=json)
-    raise typer.Exit(guarded(lambda: run(wanted)))
+    _run(lambda: run(wanted))
 
 
 @app.command(short_help="Ask several models the same, side by side.")
@@ -295,11 +300,10 @@ def compare(
       llmkit compare "Why is the sky blue?" -m openrouter:openai/gpt-4o-mini -m ollama:llama3.2
     """
     from llmkit.cli.compare import compare as run
-    from llmkit.cli.failure import guarded
 
     named = {"temperature": temperature, "max_tokens": max_tokens, "timeout": timeout}
     settings = {name: value for name, value in named.items() if value is not None}
-    raise typer.Exit(guarded(lambda: run(prompt, model, system=system, settings=settings, as_json=json)))
+    _run(lambda: run(prompt, model, system=system, settings=settings, as_json=json))
 
 
 @app.command(short_help="Fetch a model with Ollama.")
@@ -309,10 +313,9 @@ def pull(
     base_url: Annotated[str | None, typer.Option("--base-url", metavar="URL", help="Address of the server.")] = None,
 ) -> None:
     """Fetch a model onto the machine of an Ollama, with its progress. Ctrl-C stops; a new pull goes on from there."""
-    from llmkit.cli.failure import guarded
     from llmkit.cli.pull import pull as run
 
-    raise typer.Exit(guarded(lambda: run(model, provider=provider, base_url=base_url)))
+    _run(lambda: run(model, provider=provider, base_url=base_url))
 
 
 @app.command(short_help="Show the configuration file, and which settings apply.")
@@ -345,9 +348,8 @@ def config(
     Nothing is sent, and no key is shown.
     """
     from llmkit.cli.config import config as run
-    from llmkit.cli.failure import guarded
 
-    raise typer.Exit(guarded(lambda: run(name, model, setting or [], as_json=json)))
+    _run(lambda: run(name, model, setting or [], as_json=json))
 
 
 @app.command(short_help="Say what is wrong, and what to do.")
@@ -362,10 +364,9 @@ def doctor(
     exit code is 1 if something is wrong.
     """
     from llmkit.cli.doctor import doctor as run
-    from llmkit.cli.failure import guarded
 
     env_file = context.find_root().obj
-    raise typer.Exit(guarded(lambda: run(offline=offline, env_file=env_file, as_json=json)))
+    _run(lambda: run(offline=offline, env_file=env_file, as_json=json))
 
 
 @app.command(short_help="See it work: offline against a simulator, or --real.")
@@ -379,12 +380,10 @@ def demo(
 
     Without --real the answers come from a simulator on this machine: no key is read and nothing costs money.
     """
-    from llmkit.cli.failure import guarded
-
     if real:
         from llmkit.cli.demo_real import real_demo
 
-        raise typer.Exit(guarded(lambda: real_demo(yes=yes)))
+        _run(lambda: real_demo(yes=yes))
     from llmkit.cli.demo import demo
 
-    raise typer.Exit(guarded(demo))
+    _run(demo)

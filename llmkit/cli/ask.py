@@ -105,8 +105,13 @@ def make_model(ask: Ask) -> LanguageModel:
     provider, model = ask.provider, ask.model and _text(ask.model, "--model")
     if provider is None:
         from llmkit.quick import default_target
+        from llmkit.registry import registry
 
-        provider, model = ("openai", model) if "base_url" in settings else default_target(model)
+        head, colon, rest = (model or "").partition(":")
+        if colon and registry.known(head.lower()) and "base_url" not in settings:
+            provider, model = head, rest  # the whole target stands in --model
+        else:
+            provider, model = ("openai", model) if "base_url" in settings else default_target(model)
     return create_language(provider, model, config=cast("Settings", settings))
 
 

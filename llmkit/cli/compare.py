@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from llmkit.cli.failure import DONE, FAILED, told
 from llmkit.cli.summary import money
+from llmkit.cli.table import plain_table, print_table
 from llmkit.cli.terminal import neutral
 from llmkit.errors import ConfigError
 
@@ -37,20 +37,14 @@ def compare(
 
 
 def _as_json(row: Comparison) -> dict[str, object]:
-    return {
-        "target": row.target,
-        "seconds": row.seconds,
-        "error": None if row.error is None else {"type": type(row.error).__name__, "message": str(row.error)},
-        "response": None if row.response is None else row.response.to_dict(),
-    }
+    values = row.to_dict()
+    return {name: values[name] for name in ("target", "seconds", "error", "response")}
 
 
 def _table(rows: Sequence[Comparison]) -> None:
-    from rich.console import Console
-    from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table = plain_table()
     table.add_column("model", overflow="fold")
     for head in ("seconds", "prompt", "answer", "cost"):
         table.add_column(head, justify="right", no_wrap=True)
@@ -64,10 +58,7 @@ def _table(rows: Sequence[Comparison]) -> None:
             cells += [Text("?" if count is None else str(count)) for count in counts]
             cells.append(Text(money(row.response.cost)))
         table.add_row(*cells)
-    console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else 1000, highlight=False)
-    with console.capture() as held:
-        console.print(table)
-    print("\n".join(line.rstrip() for line in held.get().splitlines()))
+    print_table(table)
 
 
 def _answers(rows: Sequence[Comparison]) -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, cast
 
 from llmkit.cli.ask import extra_settings
 from llmkit.cli.failure import DONE
+from llmkit.cli.table import plain_table, print_table
 from llmkit.cli.terminal import neutral, note
 from llmkit.config import ConfigFile, ConfigFileError, current, find
 from llmkit.config.file import user_file
@@ -63,9 +63,8 @@ def _show_file(file: ConfigFile | None, profiles: Sequence[dict[str, object]], *
     for problem in strays(file):
         note(f"{problem}\n")
     if profiles and not short:
-        mark = {True: "*", False: ""}
         rows = [
-            (f"{row['name']}{mark[row['name'] == file.default_profile]}", _target(row), _fallbacks(row))
+            (f"{row['name']}{'*' if row['name'] == file.default_profile else ''}", _target(row), _fallbacks(row))
             for row in profiles
         ]
         _table(("profile", "model", "fallbacks"), rows)
@@ -74,18 +73,16 @@ def _show_file(file: ConfigFile | None, profiles: Sequence[dict[str, object]], *
 
 def _profiles(file: ConfigFile) -> list[dict[str, object]]:
     """Each profile, and what is wrong with it, if something is."""
-    found: list[dict[str, object]] = []
-    for name, section in file.profiles.items():
-        found.append(
-            {
-                "name": name,
-                "provider": section.provider,
-                "model": section.model,
-                "fallbacks": list(section.fallbacks or ()),
-                "problem": profile_problem(name),
-            }
-        )
-    return found
+    return [
+        {
+            "name": name,
+            "provider": section.provider,
+            "model": section.model,
+            "fallbacks": list(section.fallbacks or ()),
+            "problem": profile_problem(name),
+        }
+        for name, section in file.profiles.items()
+    ]
 
 
 def profile_problem(name: str) -> str | None:
@@ -134,17 +131,11 @@ def _origin(row: ResolvedSetting, file: ConfigFile | None) -> str:
 
 
 def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    from rich.console import Console
-    from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table = plain_table()
     for head in heads:
         table.add_column(head, overflow="fold")
     for row in rows:
         table.add_row(Text(neutral(row[0]), "bold"), *(Text(neutral(cell)) for cell in row[1:]))
-    # Without a terminal a row is a line, however long.
-    console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else 1000, highlight=False)
-    with console.capture() as held:
-        console.print(table)
-    print("\n".join(line.rstrip() for line in held.get().splitlines()))
+    print_table(table)

@@ -6,10 +6,10 @@ import json
 import os
 import platform
 import stat
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 from llmkit.cli.failure import DONE, FAILED, in_options
 from llmkit.cli.readiness import HOSTED, LOCAL, state
 from llmkit.cli.summary import dollars
+from llmkit.cli.table import plain_table, print_table
 from llmkit.cli.terminal import neutral
 from llmkit.errors import AuthFailed, LLMError
 
@@ -123,7 +124,7 @@ def services(*, offline: bool) -> Iterator[Finding]:
     for name in (*HOSTED, *_with_keys()):
         found = state(name)
         if found.configured and found.key == "set":
-            checks.append((name, lambda name=name: _hosted(name)))  # type: ignore[misc]
+            checks.append((name, partial(_hosted, name)))
         elif name in HOSTED:
             no_key = found.key != "set"
             hint = f"Set {found.variable}; keys: {found.key_page}" if no_key else None
@@ -207,14 +208,14 @@ def _local() -> Sequence[Finding]:
 
     found = state(LOCAL)
     if not found.configured:
-        return [Finding(LOCAL, "problem", found.problem or "not configured", None)]
+        return [Finding(LOCAL, "problem", found.problem or "not configured")]
     try:
         rows = list_models(LOCAL, refresh=True, timeout=PATIENCE)
     except LLMError:
+        rows = None
+    if rows is None or rows.stale:
         mark: Mark = "problem" if os.environ.get("OLLAMA_HOST") else "info"
         return [Finding(LOCAL, mark, f"no Ollama answers at {found.base_url}", "Start it with: ollama serve")]
-    if rows.stale:
-        return [Finding(LOCAL, "info", f"no Ollama answers at {found.base_url}", "Start it with: ollama serve")]
     if not rows:
         return [Finding(LOCAL, "warning", f"runs at {found.base_url}, with no model", "llmkit pull llama3.2")]
     made = [Finding(LOCAL, "ok", f"runs at {found.base_url}, {len(rows)} models")]
@@ -226,11 +227,9 @@ def _local() -> Sequence[Finding]:
 
 
 def _show(found: Sequence[Finding]) -> None:
-    from rich.console import Console
-    from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=False)
+    table = plain_table(heads=False)
     for _ in range(3):
         table.add_column(overflow="fold")
     for item in found:
@@ -238,7 +237,4 @@ def _show(found: Sequence[Finding]) -> None:
         if item.hint:
             text.append(f"\n-> {neutral(item.hint)}", "bold" if item.mark == "problem" else "")
         table.add_row(Text(neutral(item.subject), "bold"), Text(item.mark, _COLOURS[item.mark]), text)
-    console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else 1000, highlight=False)
-    with console.capture() as held:
-        console.print(table)
-    print("\n".join(line.rstrip() for line in held.get().splitlines()))
+    print_table(table)

@@ -3,7 +3,7 @@
 | code | meaning |
 |---|---|
 | 0 | done; also when the reader of a pipe has had enough (`| head`) |
-| 1 | a call failed, or the output could not be written |
+| 1 | a call failed, a check found something wrong, or a file could not be read or the output be written |
 | 2 | the command line, the environment or a setting is wrong; nothing was sent |
 | 130 | stopped by Ctrl-C |
 """

@@ -14,12 +14,12 @@ from llmkit.cli.failure import DONE
 from llmkit.cli.table import Column, aligned, screen, show
 from llmkit.cli.terminal import neutral, note
 from llmkit.errors import ConfigError
+from llmkit.pricing import MILLION
 from llmkit.registry import registry
 
 if TYPE_CHECKING:
     from llmkit.discovery.selection import ModelList
     from llmkit.models import ModelInfo
-
 
 _PRICES = (("prompt", "prompt"), ("completion", "answer"))
 #: What a model can do, and the letter for it where there is no room for the word.
@@ -33,8 +33,6 @@ _ABILITIES: Mapping[str, str] = {
 }
 #: What is left out of a table that is too wide, unless it is sorted by: the highest first.
 _RANKS: Mapping[str, int] = {"can": 1, "since": 2, "coding": 3, "intelligence": 4, "tokens/s": 5, "size": 6}
-
-
 #: Bytes; no file is as large.
 _LARGEST = 2**63
 
@@ -271,7 +269,7 @@ def _ago(seconds: float) -> str:
 def _million(price: Decimal | None) -> str:
     if price is None:
         return "?"
-    return f"{(price * 1_000_000).normalize():f}"
+    return f"{(price * MILLION).normalize():f}"
 
 
 def _count(count: int | None) -> str:

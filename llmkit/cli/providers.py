@@ -6,13 +6,13 @@ This process imports no provider. A guarded one does and tells their state; see 
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from llmkit.cli.failure import DONE, FAILED
 from llmkit.cli.loading import Row, probe
 from llmkit.cli.probe import SERVICES
+from llmkit.cli.table import plain_table, print_table
 from llmkit.cli.terminal import neutral, note
 from llmkit.registry import Installed, installed_providers
 
@@ -67,11 +67,12 @@ def _service(told: Row) -> Row:
 
 
 def _table(rows: Sequence[Row], *, checked: bool) -> None:
-    from rich.console import Console
-    from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    if not rows:
+        print("no provider is installed")
+        return
+    table = plain_table()
     for head in ("provider", "from", *(("configured", "address") if checked else ("entry point",))):
         table.add_column(head, no_wrap=head == "provider", overflow="fold")
     for row in rows:
@@ -81,11 +82,7 @@ def _table(rows: Sequence[Row], *, checked: bool) -> None:
         else:
             cells.append(Text(_shown(row["entry_point"])))
         table.add_row(*cells)
-    # Without a terminal a row is a line, however long.
-    console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else 1000, highlight=False)
-    with console.capture() as held:
-        console.print(table if rows else "no provider is installed")
-    print("\n".join(line.rstrip() for line in held.get().splitlines()))
+    print_table(table)
 
 
 def _configured(row: Row) -> Text:

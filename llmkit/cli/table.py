@@ -11,6 +11,7 @@ from llmkit.cli.terminal import neutral
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
 
 _GAP = 2
 #: A name is folded rather than let it take more than this from the other columns.
@@ -74,20 +75,31 @@ def aligned(figures: Sequence[str]) -> list[str]:
 
 def show(columns: Sequence[Column]) -> list[Column]:
     """Print a table; the columns that stand in it come back."""
-    from rich.table import Table
     from rich.text import Text
 
-    console = screen()
-    made = fitted(columns, console.width)
-    table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0))
+    made = fitted(columns, screen().width)
+    table = plain_table()
     for place, one in enumerate(made):
         table.add_column(one.head.rjust(one.width) if one.number else one.head, no_wrap=place > 0, overflow="fold")
     for row in zip(*(one.lines for one in made), strict=True):
         table.add_row(*(Text(neutral(cell), "bold" if not place else "") for place, cell in enumerate(row)))
+    print_table(table)
+    return made
+
+
+def plain_table(*, heads: bool = True) -> Table:
+    """A table without lines, for the columns and rows of the caller; `heads`: has it a line of heads?"""
+    from rich.table import Table
+
+    return Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), show_header=heads)
+
+
+def print_table(table: Table) -> None:
+    """Print a table, without the blanks at the ends of its lines."""
+    console = screen()
     with console.capture() as held:
         console.print(table)
     print("\n".join(line.rstrip() for line in held.get().splitlines()))
-    return made
 
 
 def screen() -> Console:

@@ -79,7 +79,7 @@ def _row(report: Report, model: LanguageModel, name: str, way: _Way) -> bool:
         report.line(f"failed: {in_options(str(error))}", "red")
         return False
     answer.end()
-    took = took or f"{milliseconds(time.perf_counter() - start)}"
+    took = took or milliseconds(time.perf_counter() - start)
     cut = ", cut at the token limit" if response.truncated else ""
     report.line(f"{tokens(response.usage):<12} {money(response.cost):<12} {took}{cut}", "dim")
     return True

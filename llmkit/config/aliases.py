@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from llmkit.checks import describe
-from llmkit.config.problem import ConfigFileError, dotted, quoted
+from llmkit.config.problem import ConfigFileError, dotted, quoted, wrong
 
 MOST = 1000
 LONGEST_CHAIN = 10
@@ -58,10 +58,9 @@ def check_aliases(table: Mapping[str, object], path: str) -> tuple[dict[str, str
 
 
 def _model(value: object, short: str, path: str, *names: str) -> str:
-    key = dotted(*names)
     if not short.strip():
-        raise ConfigFileError(f"{quoted(short)} is no name of a model", path=path, key=key)
+        raise ConfigFileError(f"{quoted(short)} is no name of a model", path=path, key=dotted(*names))
     if not isinstance(value, str) or not value.strip():
         said = "empty" if isinstance(value, str) else describe(value)
-        raise ConfigFileError(f"{key} is {said}", path=path, key=key, hint='Shape: short = "model"')
+        raise wrong(path, names, f"is {said}", 'Shape: short = "model"')
     return value.strip()

@@ -6,11 +6,12 @@ import math
 from collections.abc import Mapping
 
 from llmkit.checks import describe
-from llmkit.config.problem import ConfigFileError, dotted
+from llmkit.config.problem import wrong
 from llmkit.config.references import malformed, one_variable, texts
 from llmkit.config.secrets import holds_secret
 
 DEEPEST = 8
+_REFER = 'Put it into an environment variable, and its name here: key_env = "NAME", or "${NAME}" in a text'
 
 
 def check_values(document: Mapping[str, object], path: str) -> None:
@@ -21,21 +22,15 @@ def check_values(document: Mapping[str, object], path: str) -> None:
     """
     _check_kinds(document, path, ())
     for names, text in texts(document):
-        where = dotted(*names)
         if names[-1] == "key_env":
             continue
         if names[-1] == "api_key" and one_variable(text) is None:
-            raise _secret(path, where, "is a secret in the file")
+            raise wrong(path, names, "is a secret in the file", _REFER)
         if holds_secret(_named(names), text):
-            raise _secret(path, where, "looks like a secret in the file")
+            raise wrong(path, names, "looks like a secret in the file", _REFER)
         if malformed(text):
             hint = "Shape: ${NAME}, of letters, digits and _. Write $${ for the text ${"
-            raise ConfigFileError(f"{where} holds a ${{ that is no reference", path=path, key=where, hint=hint)
-
-
-def _secret(path: str, key: str, what: str) -> ConfigFileError:
-    hint = 'Put it into an environment variable, and its name here: key_env = "NAME", or "${NAME}" in a text'
-    return ConfigFileError(f"{key} {what}", path=path, key=key, hint=hint)
+            raise wrong(path, names, "holds a ${ that is no reference", hint)
 
 
 def _named(names: tuple[str, ...]) -> str:
@@ -45,8 +40,7 @@ def _named(names: tuple[str, ...]) -> str:
 
 def _check_kinds(value: object, path: str, names: tuple[str, ...]) -> None:
     if len(names) > DEEPEST:
-        key = dotted(*names)
-        raise ConfigFileError(f"{key} is too deep", path=path, key=key, hint=f"At most {DEEPEST} levels")
+        raise wrong(path, names, "is too deep", f"At most {DEEPEST} levels")
     if isinstance(value, Mapping):
         for name, item in value.items():
             _check_kinds(item, path, (*names, name))
@@ -54,11 +48,8 @@ def _check_kinds(value: object, path: str, names: tuple[str, ...]) -> None:
         for index, item in enumerate(value):
             _check_kinds(item, path, (*names, str(index)))
     elif isinstance(value, float) and not math.isfinite(value):
-        key = dotted(*names)
-        raise ConfigFileError(f"{key} is {value}", path=path, key=key, hint="A number is finite")
+        raise wrong(path, names, f"is {value}", "A number is finite")
     elif not isinstance(value, (str, int, float)):
-        key = dotted(*names)
-        raise ConfigFileError(f"{key} is {describe(value)}", path=path, key=key, hint="Put it into quotes")
+        raise wrong(path, names, f"is {describe(value)}", "Put it into quotes")
     elif names and names[-1] == "api_key" and not isinstance(value, str):
-        key = dotted(*names)
-        raise ConfigFileError(f"{key} is {describe(value)}", path=path, key=key, hint='Shape: api_key = "${NAME}"')
+        raise wrong(path, names, f"is {describe(value)}", 'Shape: api_key = "${NAME}"')

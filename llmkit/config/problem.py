@@ -32,6 +32,12 @@ class ConfigFileError(ConfigError):
         self.line = line
 
 
+def wrong(path: str, names: Iterable[str], said: str, hint: str | None = None) -> ConfigFileError:
+    """The error of one key of the file; `said` goes on after its name."""
+    key = dotted(*names)
+    return ConfigFileError(f"{key} {said}", path=path, key=key, hint=hint)
+
+
 def dotted(*names: str) -> str:
     """A key path as TOML writes it."""
     return ".".join(name if _BARE.match(name) else quoted(name) for name in names)

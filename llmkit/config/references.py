@@ -44,11 +44,6 @@ def filled(value: object, lookup: Callable[[str], str]) -> object:
     return value
 
 
-def literal(text: str) -> str:
-    """A text written so that `filled` gives it back unchanged."""
-    return text.replace("${", "$${")
-
-
 def texts(value: object, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], str]]:
     """All texts in a value, each with where it stands."""
     if isinstance(value, str):

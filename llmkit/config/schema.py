@@ -13,7 +13,7 @@ from typing import cast
 from llmkit.checks import describe
 from llmkit.config.aliases import check_aliases, follow
 from llmkit.config.limits import check_values
-from llmkit.config.problem import ConfigFileError, dotted, nearest, quoted
+from llmkit.config.problem import ConfigFileError, dotted, nearest, quoted, wrong
 from llmkit.config.references import VARIABLE, one_variable
 from llmkit.config.values import KNOWN, check_setting
 
@@ -133,7 +133,7 @@ def _default(document: Mapping[str, object], profiles: Mapping[str, Section], pa
         return None
     key = "default_profile"
     if not isinstance(name, str):
-        raise ConfigFileError(f"{key} is {describe(name)}", path=path, key=key, hint="It is the name of a profile")
+        raise wrong(path, (key,), f"is {describe(name)}", "It is the name of a profile")
     if name not in profiles:
         raise ConfigFileError(
             f"{key}: there is no profile {quoted(name)}", path=path, key=key, hint=_near(name, profiles)
@@ -168,11 +168,11 @@ def _section(body: Mapping[str, object], names: tuple[str, str], path: str, proj
                 raise _unknown(path, where, known, _placed(names, name))
             options[name] = value  # A provider's own table; whether it is one is seen when the profile is used.
         elif project and name in _NOT_IN_PROJECT:
-            raise ConfigFileError(
-                f"{dotted(*where)} may not stand in a project's file",
-                path=path,
-                key=dotted(*where),
-                hint="It could lead your traffic elsewhere. Put it into your own file (llmkit config shows where), "
+            raise wrong(
+                path,
+                where,
+                "may not stand in a project's file",
+                "It could lead your traffic elsewhere. Put it into your own file (llmkit config shows where), "
                 "or name this file in LLMKIT_CONFIG",
             )
         elif name not in ("provider", "model", "key_env", "api_key", "fallbacks"):
@@ -204,14 +204,12 @@ def _word(
     body: Mapping[str, object], name: str, names: tuple[str, str], path: str, *, required: bool = False
 ) -> str | None:
     value = body.get(name)
-    key = dotted(*names, name)
     if value is None and required:
-        raise ConfigFileError(
-            f"{dotted(*names)} names no provider", path=path, key=key, hint='Add one, such as provider = "openrouter"'
-        )
+        key, hint = dotted(*names, name), 'Add one, such as provider = "openrouter"'
+        raise ConfigFileError(f"{dotted(*names)} names no provider", path=path, key=key, hint=hint)
     if value is not None and (not isinstance(value, str) or not value.strip()):
         said = "empty" if value == "" else describe(value)
-        raise ConfigFileError(f"{key} is {said}", path=path, key=key, hint=f"{name} is a name, in quotes")
+        raise wrong(path, (*names, name), f"is {said}", f"{name} is a name, in quotes")
     return value.strip() if isinstance(value, str) else None
 
 
@@ -221,11 +219,9 @@ def _variable(body: Mapping[str, object], names: tuple[str, str], path: str) -> 
         key = dotted(*names, "api_key")
         raise ConfigFileError(f"{dotted(*names)} has both api_key and key_env", path=path, key=key, hint="Keep one")
     if "key_env" in body:
-        key, value = dotted(*names, "key_env"), body["key_env"]
+        value = body["key_env"]
         if not isinstance(value, str) or not VARIABLE.match(value):
-            raise ConfigFileError(
-                f"{key} is no name of an environment variable", path=path, key=key, hint='Shape: key_env = "NAME"'
-            )
+            raise wrong(path, (*names, "key_env"), "is no name of an environment variable", 'Shape: key_env = "NAME"')
         return value
     value = body.get("api_key")
     return one_variable(value) if isinstance(value, str) else None
@@ -235,18 +231,15 @@ def _fallbacks(body: Mapping[str, object], names: tuple[str, str], path: str) ->
     value = body.get("fallbacks")
     if value is None:
         return None
-    key = dotted(*names, "fallbacks")
     if not isinstance(value, list) or not all(isinstance(item, str) and item.strip() for item in value):
         said = "holds what is no text" if isinstance(value, list) else f"is {describe(value)}"
-        hint = 'Shape: fallbacks = ["profile", "provider:model"]'
-        raise ConfigFileError(f"{key} {said}", path=path, key=key, hint=hint)
+        raise wrong(path, (*names, "fallbacks"), said, 'Shape: fallbacks = ["profile", "provider:model"]')
     return tuple(cast("str", item).strip() for item in value)
 
 
 def _table(path: str, value: object, *names: str) -> Mapping[str, object]:
     if not isinstance(value, Mapping):
-        key = dotted(*names)
-        raise ConfigFileError(f"{key} is {describe(value)}", path=path, key=key, hint=f"It is a table: [{key}]")
+        raise wrong(path, names, f"is {describe(value)}", f"It is a table: [{dotted(*names)}]")
     return value
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from llmkit.checks import check_settings, describe
-from llmkit.config.problem import ConfigFileError, dotted, nearest
+from llmkit.config.problem import ConfigFileError, dotted, nearest, wrong
 from llmkit.config.references import variables
 from llmkit.errors import ConfigError
 from llmkit.retry import RetryPolicy
@@ -55,12 +55,11 @@ def at_key(error: ConfigError, name: str, path: str, where: tuple[str, ...]) -> 
 
 
 def _policy(value: object, path: str, where: tuple[str, ...]) -> RetryPolicy | None:
-    key = dotted(*where)
     if value is False:
         return None
     if not isinstance(value, Mapping):
         hint = "Shape: retry = {attempts = 5}, or retry = false to turn retrying off"
-        raise ConfigFileError(f"{key} is {describe(value)}", path=path, key=key, hint=hint)
+        raise wrong(path, where, f"is {describe(value)}", hint)
     known = [item.name for item in fields(RetryPolicy)]
     for name in value:
         if name not in known:

@@ -207,8 +207,8 @@ def _key_of(backend: SupportsKeyCheck) -> Operation[KeyInfo]:
 class _Findings:
     """What was found so far."""
 
-    def __init__(self, *checks: Check) -> None:
-        self._checks = list(checks)
+    def __init__(self) -> None:
+        self._checks: list[Check] = []
         self._error: LLMError | None = None
         self.model: ModelInfo | None = None
         self.key: KeyInfo | None = None
@@ -349,9 +349,9 @@ def _unreachable(to: Visit, error: LLMError) -> LLMError:
     return error
 
 
-def _spent(to: Visit, key: KeyInfo | None) -> QuotaExhausted | None:
+def _spent(to: Visit, key: KeyInfo) -> QuotaExhausted | None:
     """The error of a key that has nothing left of its limit."""
-    if key is None or key.remaining is None or key.remaining > 0:
+    if key.remaining is None or key.remaining > 0:
         return None
     limit = "" if key.limit is None else f" of ${key.limit:f}"
     reset = f", or wait for its {key.limit_reset} reset" if key.limit_reset else ""

@@ -22,6 +22,7 @@ from functools import lru_cache
 from hashlib import sha256
 from math import isfinite
 from pathlib import Path
+from typing import TypeGuard
 from urllib.parse import urlsplit
 
 from llmkit.folders import cache_folder
@@ -148,11 +149,10 @@ def _read(path: Path, size: int) -> Kept | None:
     try:
         if size > _LARGEST:
             raise ValueError(f"{size} bytes")
-        kept = _kept(json.loads(path.read_bytes()))
+        return _kept(json.loads(path.read_bytes()))
     except (OSError, ValueError, TypeError, LookupError, ArithmeticError, AttributeError, RecursionError) as error:
         log.debug("the list of models in %s is not used: %s", path, type(error).__name__)
         return None
-    return kept
 
 
 def _kept(value: Mapping[str, object]) -> Kept:
@@ -163,7 +163,7 @@ def _kept(value: Mapping[str, object]) -> Kept:
     models = tuple(ModelInfo.from_dict(row) for row in rows)
     if not all(_is_sound(item) for item in models):
         raise ValueError("a row holds what a row does not hold")
-    return Kept(models, float(fetched_at))  # type: ignore[arg-type]
+    return Kept(models, float(fetched_at))
 
 
 def store(provider: str, base_url: str, models: Sequence[ModelInfo], fetched_at: float) -> None:
@@ -173,9 +173,8 @@ def store(provider: str, base_url: str, models: Sequence[ModelInfo], fetched_at:
         value = {"format": FORMAT, "fetched_at": fetched_at, "models": [_row(item) for item in models]}
         data = json.dumps(value, separators=(",", ":"), default=_plain).encode()
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(
-            prefix=".models-", suffix=".tmp", dir=path.parent
-        )  # readable for its owner only
+        # Its owner alone can read such a file.
+        handle, name = tempfile.mkstemp(prefix=".models-", suffix=".tmp", dir=path.parent)
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(data)
@@ -200,7 +199,7 @@ def _plain(value: object) -> object:
 # What a row may hold: a file that something else has written to must not reach a filter.
 
 
-def _is_number(value: object) -> bool:
+def _is_number(value: object) -> TypeGuard[float]:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and isfinite(value)
 
 

@@ -227,9 +227,9 @@ def finding(
 
     `model` is the service's id; `listed` is a list that has just been asked for.
     """
-    began = datetime.now(UTC)
-    again = listed is None
+    again = False
     if listed is None:
+        began = datetime.now(UTC)
         listed = yield from listing(visit, refresh=refresh, max_age=max_age)
         again = listed.fetched_at < began and not listed.stale
     row = row_of(visit.provider, listed, model)

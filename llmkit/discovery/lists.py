@@ -32,7 +32,7 @@ def _inquiry(visit: Visit, model: str, refresh: bool, max_age: float | None) -> 
     return known
 
 
-def lists_with_key(provider: BaseProvider) -> bool:
+def _lists_with_key(provider: BaseProvider) -> bool:
     """Does the provider's list need a key?"""
     return isinstance(provider, SupportsModels) and provider.models_need_key
 
@@ -40,8 +40,9 @@ def lists_with_key(provider: BaseProvider) -> bool:
 def _check_age(refresh: object, max_age: object) -> None:
     if not isinstance(refresh, bool):
         raise ConfigError(f"refresh is {refresh!r}", hint="refresh is True or False")
-    number = isinstance(max_age, (int, float)) and not isinstance(max_age, bool)
-    if max_age is not None and not (number and max_age >= 0):  # type: ignore[operator]
+    if max_age is None:
+        return
+    if isinstance(max_age, bool) or not isinstance(max_age, (int, float)) or not max_age >= 0:
         raise ConfigError(f"max_age is {max_age!r}", hint="max_age is seconds, from 0")
 
 
@@ -51,7 +52,7 @@ def _list_errand(
     _check_age(refresh, max_age)
     if ":" in str(provider):
         raise ConfigError(f"{provider!r} names a model too", hint="get_model_info() tells of one model")
-    to = visit(provider, settings, lists_with_key)
+    to = visit(provider, settings, _lists_with_key)
 
     def flow() -> Flow[ModelList]:
         listed = yield from listing(to, refresh=refresh, max_age=max_age)
@@ -72,7 +73,7 @@ def _info_errand(
     provider: str, model: str | None, refresh: bool, max_age: float | None, settings: Mapping[str, object]
 ) -> Errand[ModelInfo]:
     _check_age(refresh, max_age)
-    to = visit(provider, settings, lists_with_key)
+    to = visit(provider, settings, _lists_with_key)
     _, named = resolve_target(provider, model)
     if named is None:
         name = to.provider.name

@@ -14,7 +14,6 @@ from llmkit.operations import Once
 from llmkit.provider import SupportsPull
 
 if TYPE_CHECKING:
-    from llmkit.effects import Flow
     from llmkit.models import PullProgress
 
 #: Seconds of silence after which a pull is given up, where `timeout` does not say.
@@ -62,15 +61,15 @@ def _visit(model: str, provider: str, settings: Mapping[str, object]) -> tuple[V
     return to, resolve_target(provider, model.strip())[1] or model.strip()
 
 
-def _flow(to: Visit, model: str) -> Flow[None]:
-    return to.service().pull(model)
+def _once(to: Visit, model: str) -> Once[None]:
+    return Once(lambda: to.service().pull(model))
 
 
 def _steps(to: Visit, model: str) -> Generator[PullProgress, None, None]:
     from llmkit.transport import drivers
 
     try:
-        with closing(drivers.stream(Once(lambda: _flow(to, model)))) as reads:
+        with closing(drivers.stream(_once(to, model))) as reads:
             for steps in reads:
                 yield from steps
     finally:
@@ -81,7 +80,7 @@ async def _asteps(to: Visit, model: str) -> AsyncGenerator[PullProgress, None]:
     from llmkit.transport import drivers
 
     try:
-        run = drivers.AsyncRun(Once(lambda: _flow(to, model)))
+        run = drivers.AsyncRun(_once(to, model))
         async with aclosing(cast("AsyncGenerator[list[PullProgress], None]", run.chunks())) as reads:
             async for steps in reads:
                 for step in steps:

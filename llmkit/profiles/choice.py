@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 from llmkit.checks import describe
 from llmkit.config import current
@@ -191,10 +191,10 @@ def _plain(file: ConfigFile | None, item: object) -> str | LanguageModel:
     """A target that is no profile."""
     if isinstance(item, str):
         if ":" not in item and (file is None or ":" not in file.alias(item.strip())):
-            raise ConfigError(
-                f"the fallback {item!r} names no provider and no profile",
-                hint=(nearest(item, file.profiles) if file else None) or 'Shape: "provider:model"',
-            )
+            hint = (nearest(item, file.profiles) if file else None) or 'Shape: "provider:model"'
+            if file and item.strip() in file.aliases:
+                hint = f'It is an alias of a model; name the provider too: "openrouter:{item.strip()}"'
+            raise ConfigError(f"the fallback {item!r} names no provider and no profile", hint=hint)
         return item
     from llmkit.language import LanguageModel
 
@@ -207,7 +207,7 @@ def _plain(file: ConfigFile | None, item: object) -> str | LanguageModel:
 
 def split_target(provider: str, model: str | None) -> tuple[str, str | None]:
     """Provider and model of what a user passes. A target string is split at its first colon only."""
-    if not isinstance(cast("Any", provider), str) or not provider.strip():
+    if not isinstance(cast("object", provider), str) or not provider.strip():
         raise ConfigError("the provider is not a name", hint='create_language("openrouter", "openai/gpt-4o")')
     if model is not None and (not isinstance(cast("object", model), str) or not model.strip()):
         raise ConfigError(f"the model is {describe(model)}", hint='Pass its name: create_language("openai", "gpt-4o")')

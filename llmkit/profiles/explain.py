@@ -90,7 +90,7 @@ def explain_settings(
         for item in spares
     ]
     made = layers(choice, given, environ, others=others)
-    rows = [*_target(choice, made, environ)]
+    rows = _target(choice, made, environ)
     if spares:
         words = "create_language" if "fallbacks" in given else origin_of(cast("Section", choice.profile))
         rows.append(

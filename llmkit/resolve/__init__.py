@@ -6,28 +6,16 @@ table in the configuration file, built-in defaults. The environment is read when
 
 from __future__ import annotations
 
-from llmkit.checks import check_settings
-from llmkit.resolve.address import (
-    NOWHERE,
-    Address,
-    Place,
-    Places,
-    check_url,
-    is_loopback,
-    origin,
-    resolve_address,
-)
+from llmkit.resolve.address import Address, Place, Places, check_url, is_loopback, origin, resolve_address
 from llmkit.resolve.endpoint import resolve_endpoint
 from llmkit.resolve.key import resolve_key, sound_key
 from llmkit.resolve.settings import DEFAULT_TIMEOUT, from_environment, listed, options_for, supported
 
 __all__ = [
     "DEFAULT_TIMEOUT",
-    "NOWHERE",
     "Address",
     "Place",
     "Places",
-    "check_settings",
     "check_url",
     "from_environment",
     "is_loopback",

@@ -131,15 +131,10 @@ def own_origins(provider: BaseProvider, named: str | None, environ: Mapping[str,
     """Where a key of the environment may go. `named` is the address that the vendor's variable names."""
     own = list(provider.key_origins)
     if provider.key_follows_url:
-        # The default address is asked for only where no variable names another: it may need variables of its own.
-        own += [url for url in (named, provider.default_base_url) if url and "${" not in url]
-        if (
-            own_template := provider.default_base_url
-            if provider.default_base_url and "${" in provider.default_base_url
-            else None
-        ):
-            with suppress(ConfigError):
-                own.append(_filled(own_template, environ) or "")
+        if named and "${" not in named:
+            own.append(named)
+        with suppress(ConfigError):  # The default address may need variables that are not set.
+            own.append(_filled(provider.default_base_url, environ) or "")
     return {origin(provider.normalise_base_url(url)) for url in own if url}
 
 

@@ -19,6 +19,8 @@ _NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 #: The schema of a tool that says nothing about its arguments.
 ANYTHING: Mapping[str, object] = {"type": "object"}
 _NOTHING: Mapping[str, object] = {"type": "object", "properties": {}, "additionalProperties": False}
+#: With one of these, a schema of an object says what is in it.
+_SAYS_PROPERTIES = frozenset({"properties", "$ref", "allOf", "anyOf", "oneOf"})
 _UNSET = cast("Mapping[str, object]", None)
 
 
@@ -136,7 +138,7 @@ class Tool:
         function: dict[str, object] = {"name": self.name}
         if self.description is not None:
             function["description"] = self.description
-        function["parameters"] = self.parameters
+        function["parameters"] = _said_to_be_an_object(self.parameters)
         if self.strict is not None:
             function["strict"] = self.strict
         if self.strict:
@@ -149,6 +151,13 @@ class Tool:
                 )
             function["parameters"] = closed
         return {"type": "function", "function": function}
+
+
+def _said_to_be_an_object(schema: Mapping[str, object]) -> Mapping[str, object]:
+    """Services want the type said, and the properties, where a schema leaves out what goes without saying."""
+    if "type" not in schema:
+        schema = {"type": "object", **schema}
+    return schema if schema.keys() & _SAYS_PROPERTIES else {**schema, "properties": {}}
 
 
 _CALLABLE = "Pass a function, a method, or an object that can be called"

@@ -127,6 +127,8 @@ class ChatProvider(BaseProvider):
             return self.reasoning(value)
         if name == "tool_choice":
             return {"tool_choice": request.tool_choice(value, call.settings.get("tools"))}
+        if name == "tools" and not value:
+            return {}  # No tools: an empty list is refused by some services.
         if name == "tools" and not self.takes_cache_control:
             return {"tools": cache_marks.tools_without(value)}
         return {name: value}

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import cast
 
 from llmkit.errors import BadRequest, Unsupported
-from llmkit.messages import Message
+from llmkit.messages import Message, ToolCall
 from llmkit.parts import AudioPart, FilePart, ImagePart, OtherPart, Part, TextPart
 
 _KINDS = {TextPart: "text", ImagePart: "image_url", AudioPart: "input_audio", FilePart: "file"}
@@ -42,7 +42,16 @@ def message_dict(message: Message, *, takes_back: Collection[str], parts: Collec
         out.pop("refusal", None) if "refusal" not in takes_back else None
         if message.content is None and not message.tool_calls:
             out["content"] = ""
+    if not all(call.function.arguments for call in message.tool_calls):
+        out["tool_calls"] = [_with_arguments(call).to_dict() for call in message.tool_calls]
     return out
+
+
+def _with_arguments(call: ToolCall) -> ToolCall:
+    """Empty text, which models give for no arguments, is no JSON, and some services insist on JSON."""
+    if call.type != "function" or call.function.arguments:
+        return call
+    return replace(call, function=replace(call.function, arguments="{}"))
 
 
 def each_turn(messages: Sequence[Message], make: Callable[[Message], dict[str, object]]) -> list[dict[str, object]]:

@@ -6,6 +6,7 @@ pydantic-core is loaded by the first call, not by `import llmkit` or `create_lan
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, TypeVar, cast
 
@@ -89,9 +90,16 @@ def encode(value: object) -> bytes:
         BadRequest: something in it is not JSON.
     """
     try:
-        return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+        return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_plain).encode()
     except (TypeError, ValueError, RecursionError) as error:
         raise BadRequest(f"the request cannot be written as JSON: {scrub(str(error))}") from None
+
+
+def _plain(value: object) -> object:
+    """A mapping of another class as a dict."""
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
 
 
 def unfrozen(cls: type[T]) -> Callable[..., T]:

@@ -12,6 +12,7 @@ from llmkit.provider import BaseProvider, Call, Decoder, Operation, PullDecoder
 from llmkit.responses import Response
 from llmkit.secret import Secret
 from llmkit.settings import Settings
+from llmkit.wire import cache_marks
 from llmkit.wire import chat_errors as errors
 from llmkit.wire.chat_reply import delivered
 from llmkit.wire.chat_request import each_turn, json_schema_of, response_format
@@ -84,7 +85,7 @@ class OllamaProvider(BaseProvider):
         if (stop := settings.get("stop")) is not None:
             options["stop"] = [stop] if isinstance(stop, str) else list(cast("Sequence[str]", stop))
         if tools := settings.get("tools"):
-            body["tools"] = [inline(tool) for tool in cast("Sequence[JSON]", tools)]
+            body["tools"] = [inline(tool) for tool in cast("Sequence[JSON]", cache_marks.tools_without(tools))]
         if (structured := settings.get("structured")) is not None:
             schema = json_schema_of(cast("JSON", structured))
             body["format"] = "json" if schema is None else inline(schema)

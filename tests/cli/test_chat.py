@@ -375,3 +375,12 @@ def test_a_question_that_failed_keeps_its_attachments(shell: Any, terminal: Star
     assert screen.end() == 0
     screen = terminal("chat", "-p", "openrouter", "-m", "a/b", "--history", "talk.json")
     screen.see(r"openrouter:a/b\. 2 turns from before\. .*\r\n> ")
+
+
+def test_a_whole_target_may_stand_in_model(shell: Any) -> None:
+    """Without -p, `provider:model` in -m names both; a colon of the model's own name stays its own."""
+    done = shell.run("chat", "hi", "-m", "ollama:qwen3:4b")
+    assert done.code == 0, done.err
+    assert (shell.sim.requests[-1].dialect, shell.sim.requests[-1].model) == ("ollama", "qwen3:4b")
+    shell.run("chat", "hi", "-m", "google/gemma-3-27b-it:free")
+    assert shell.sim.requests[-1].model == "google/gemma-3-27b-it:free"

@@ -4,32 +4,39 @@ from __future__ import annotations
 
 import json
 import os
-import time
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import pytest
 from hypothesis import given as given_by
 from hypothesis import settings as limits
 from hypothesis import strategies as st
 
-from llmkit import ConnectionLost, LLMError, MalformedResponse, ModelNotFound, RetryPolicy
-from llmkit.exchange import Endpoint, HTTPReply
+from llmkit import ConnectionLost, LLMError, MalformedResponse, ModelNotFound
+from llmkit.exchange import HTTPReply
 from llmkit.models import ModelInfo
-from llmkit.operations import Once, Service
 from llmkit.pricing import Pricing
-from llmkit.provider import BaseProvider, Call, SupportsKeyCheck, SupportsModels, SupportsPull, SupportsVersion
+from llmkit.provider import (
+    BaseProvider,
+    Call,
+    Operation,
+    SupportsKeyCheck,
+    SupportsModels,
+    SupportsPull,
+    SupportsVersion,
+)
 from llmkit.registry import get_provider
 from llmkit.testing.simulator import Reply, Simulator
-from llmkit.transport.drivers import AsyncRun, run
-from llmkit.transport.sdk import SDKTransport
 from llmkit_ollama.names import ALIASES, full_name, is_cloud_model
+
+from .asking import asked
 
 if TYPE_CHECKING:
     from tests.conftest import Drive
 
+T = TypeVar("T")
 EXAMPLES: Final = int(os.environ.get("LLMKIT_EXAMPLES", "200"))
 SHARED: Final = Path(os.environ.get("LLMKIT_SHARED") or Path(__file__).parents[3] / "shared")
 RECORDED: Final = SHARED / "wire" / "ollama.jsonl"
@@ -38,24 +45,9 @@ FREE: Final = Pricing({"prompt": Decimal(0), "completion": Decimal(0)})
 UNKNOWN: Final = Pricing()
 
 
-def carried_out(drive: Drive, sim: Simulator, operation: Any, policy: RetryPolicy | None = None) -> Any:
-    """The result of an operation against the simulator, by the driver of `drive`."""
-    transport = SDKTransport(Endpoint(sim.ollama_url, local=True))
-    service = Service(PROVIDER, transport, time.monotonic, 10.0, policy)
-    once = Once(lambda: service.ask(operation))
-    if not drive.is_async:
-        try:
-            return run(once)
-        finally:
-            transport.close()
-
-    async def go() -> Any:
-        try:
-            return await AsyncRun(once).run()
-        finally:
-            await transport.aclose()
-
-    return drive.await_(go())
+def carried_out(drive: Drive, sim: Simulator, operation: Operation[T]) -> T:
+    """The result of an operation against the simulator."""
+    return asked(drive, PROVIDER, sim.ollama_url, operation, key=None)
 
 
 def answered(operation: Any, **replies: Any) -> Any:

@@ -13,10 +13,11 @@ from hypothesis import settings as limits
 from hypothesis import strategies as st
 
 from llmkit import AudioPart, BadRequest, FilePart, ImagePart, LLMError, Message, Unsupported
+from llmkit.checks import check_settings
 from llmkit.messages import to_messages
 from llmkit.provider import Call
 from llmkit.registry import get_provider
-from llmkit.resolve import check_settings, supported
+from llmkit.resolve import supported
 from llmkit.settings import SAMPLING
 from llmkit_ollama import OllamaOptions
 from llmkit_ollama.schemas import inline

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from enum import Enum
-from typing import Any, Final, Literal, Optional
+from typing import Annotated, Any, Final, Literal, Optional
 
 import pytest
 from pydantic import BaseModel, Field
 
-from llmkit import BadRequest, Message, TextPart
+from llmkit import BadRequest, Message, TextPart, Tool
 from llmkit.messages import FunctionCall, ToolCall, to_messages
 from llmkit.provider import Call
 from llmkit.registry import get_provider
@@ -124,3 +125,61 @@ def test_a_call_that_does_not_fit_its_tool_goes_back_as_it_came() -> None:
     assert call.arguments is None
     body = sent([Message("user", "hi"), Message("assistant", tool_calls=(call,)), Message("tool", "x is not a number")])
     assert body["messages"][1]["tool_calls"][0]["function"]["arguments"] == {"x": "no"}
+
+
+class _Cat(BaseModel):
+    kind: Literal["cat"]
+
+
+class _Dog(BaseModel):
+    kind: Literal["dog"]
+
+
+def test_what_a_tool_would_lose_is_said_otherwise() -> None:
+    """Of a tool's schema the server drops `oneOf` and `const` in silence; `anyOf` and `enum` say the same to a model."""
+
+    def adopt(pet: Annotated[_Cat | _Dog, Field(discriminator="kind")], const: Literal["x"] = "x") -> None: ...
+
+    tool = {"type": "function", "function": {"name": "adopt", "parameters": Tool.from_function(adopt).parameters}}
+    before = json.dumps(tool)
+    (made,) = sent("hi", tools=[tool])["tools"]
+    pet, const = (made["function"]["parameters"]["properties"][name] for name in ("pet", "const"))
+    assert [one["properties"]["kind"]["enum"] for one in pet["anyOf"]] == [["cat"], ["dog"]]
+    assert const["enum"] == ["x"]
+    assert not keys(made) & {"oneOf", "$ref"}
+    assert json.dumps(tool) == before
+    # A structure is held to by grammar, which takes both.
+    assert sent("hi", structured={"type": "object", "properties": {"x": {"const": 1}}})["format"]["properties"] == {
+        "x": {"const": 1}
+    }
+
+
+def test_what_stands_beside_a_keyword_that_is_kept_is_not_replaced() -> None:
+    """A schema that says both keeps what the server reads."""
+    parameters = {
+        "type": "object",
+        "properties": {"x": {"const": 1, "enum": [1, 2], "oneOf": [{}], "anyOf": [{"a": 1}]}},
+    }
+    tool = {"type": "function", "function": {"name": "f", "parameters": parameters}}
+    assert sent("hi", tools=[tool])["tools"] == [tool]
+
+
+def test_what_a_tool_would_lose_is_said_in_words() -> None:
+    """Formats, bounds and what a dict holds vanish from a tool's schema; its description tells them to the model."""
+
+    def book(
+        at: datetime,
+        seats: Annotated[int, Field(ge=1, le=9, description="how many")],
+        by_name: dict[str, _Cat],
+        anything: dict[str, Any],
+    ) -> None: ...
+
+    tool = Tool.from_function(book).to_dict()
+    (made,) = sent("hi", tools=[tool])["tools"]
+    told = {name: one.get("description") for name, one in made["function"]["parameters"]["properties"].items()}
+    assert told["at"] == 'format: "date-time"'
+    assert told["seats"] == "how many (minimum: 1, maximum: 9)"
+    assert told["by_name"].startswith("each value: {")
+    assert '"enum":["cat"]' in told["by_name"]
+    assert told["anything"] is None
+    assert "description" not in made["function"]["parameters"]

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from llmkit import BadRequest, ConfigError, Message, Unsupported, create_language
+from llmkit.checks import check_settings
 from llmkit.messages import to_messages
 from llmkit.provider import Call
 from llmkit.registry import get_provider
-from llmkit.resolve import check_settings, supported
+from llmkit.resolve import supported
 from llmkit.settings import SAMPLING
 from llmkit_openai.provider import is_openai
 
@@ -248,6 +249,19 @@ def test_arguments_given_as_an_object_become_text() -> None:
     call = {"id": "a", "function": {"name": "f", "arguments": {"x": 1}}}
     (sent,) = built([{"role": "assistant", "content": None, "tool_calls": [call]}])["messages"]
     assert json.loads(sent["tool_calls"][0]["function"]["arguments"]) == {"x": 1}
+
+
+@pytest.mark.parametrize("base_url", [OPENAI, OTHER])
+def test_no_arguments_go_back_as_an_empty_object(base_url: str) -> None:
+    """Empty text stands for no arguments; it is no JSON, and some services insist on JSON. Other calls stay."""
+    calls = [
+        {"id": "a", "type": "function", "function": {"name": "f", "arguments": ""}, "extra_content": {"x": 1}},
+        {"id": "b", "type": "function", "function": {"name": "f", "arguments": " "}},
+        {"id": "c", "type": "custom", "custom": {"name": "g", "input": ""}},
+    ]
+    (sent,) = built([{"role": "assistant", "content": None, "tool_calls": calls}], base_url=base_url)["messages"]
+    calls[0]["function"]["arguments"] = "{}"  # type: ignore[index]
+    assert sent["tool_calls"] == calls
 
 
 def test_broken_arguments_go_back_as_they_came() -> None:

@@ -22,10 +22,11 @@ from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT202012
 
 from llmkit import BadRequest, ConfigError, LLMError, Message, Unsupported, create_language
+from llmkit.checks import check_settings
 from llmkit.messages import to_messages
 from llmkit.provider import Call
 from llmkit.registry import get_provider
-from llmkit.resolve import check_settings, supported
+from llmkit.resolve import supported
 from llmkit.settings import SAMPLING
 from llmkit_openrouter import OpenRouterOptions, bounds
 
@@ -230,7 +231,7 @@ SETTINGS: Final = some(
     logprobs=st.booleans(),
     top_logprobs=st.integers(0, 20),
     logit_bias=st.dictionaries(st.integers(0, 10**6).map(str) | st.integers(0, 10**6), between(-100, 100), max_size=3),
-    tools=st.lists(FUNCTION | SERVER_TOOL, max_size=3),
+    tools=st.lists(FUNCTION | SERVER_TOOL, min_size=1, max_size=3),
     tool_choice=st.sampled_from(["none", "auto", "required"])
     | st.just({"type": "function", "function": {"name": "f"}})
     | st.just({"type": "openrouter:web_search"}),

@@ -20,11 +20,11 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"cannot listen on port {port}: {problem}", file=sys.stderr)
         return 1
     with simulator:
-        print("A stand-in for the remote services: answers are simulated, no model is behind them.")
-        print(f"OpenRouter  {simulator.openrouter_url}")
-        print(f"OpenAI      {simulator.openai_url}")
-        print(f"Ollama      {simulator.ollama_url}", flush=True)
         try:
+            print("A stand-in for the remote services: answers are simulated, no model is behind them.")
+            print(f"OpenRouter  {simulator.openrouter_url}")
+            print(f"OpenAI      {simulator.openai_url}")
+            print(f"Ollama      {simulator.ollama_url}", flush=True)
             threading.Event().wait()
         except KeyboardInterrupt:
             print()
