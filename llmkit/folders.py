@@ -1,4 +1,4 @@
-"""Where a system keeps a user's configuration and caches.
+"""Where a system keeps a user's configuration and caches, and how a file is written there: whole, or not at all.
 
 platformdirs knows the same and more. It takes 10 ms to load, and every first `create_language` would pay for it, since
 it looks for the user's configuration file.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 NAME = "llmkit"
@@ -45,3 +46,33 @@ def _folder(variable: str, usual: str, mac: str) -> Path:
 def _home() -> Path:
     # Path.home() raises where no home is known, as in some containers; nothing is found there then.
     return Path(os.path.expanduser("~"))  # noqa: PTH111
+
+
+def write_whole(path: Path, data: bytes, *, synced: bool = False) -> None:
+    """Write a file so that readers see the old one or the new one, whole. A new file is private to its owner.
+
+    Args:
+        path: the file; its folder must be there. A file that is there keeps its permissions.
+        data: what it shall hold.
+        synced: wait until it is on the disk, for what cannot be fetched again.
+
+    Raises:
+        OSError: it cannot be written; the old file is as it was.
+    """
+    import tempfile
+
+    handle, name = tempfile.mkstemp(prefix=".llmkit-", suffix=".tmp", dir=path.parent)
+    draft = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            if synced:
+                file.flush()
+                os.fsync(file.fileno())
+        with suppress(FileNotFoundError):
+            draft.chmod(path.stat().st_mode & 0o7777)
+        draft.replace(path)
+    except BaseException:  # Ctrl-C too leaves no draft behind
+        with suppress(OSError):
+            draft.unlink()
+        raise

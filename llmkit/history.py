@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import cast
 
 from llmkit.errors import BadRequest, ConfigError
+from llmkit.folders import write_whole
 from llmkit.messages import Message, to_messages
 
 KIND = "conversation"
@@ -89,24 +89,8 @@ def write_file(path: str | os.PathLike[str], text: str) -> None:
     Raises:
         HistoryError: it cannot be written.
     """
-    import tempfile
-
     try:
-        target = Path(path).resolve()
-        handle, name = tempfile.mkstemp(dir=target.parent, prefix=".llmkit-")
-        draft = Path(name)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(text.encode())
-                file.flush()
-                os.fsync(file.fileno())
-            with suppress(FileNotFoundError):
-                draft.chmod(target.stat().st_mode & 0o7777)
-            draft.replace(target)
-        except BaseException:
-            with suppress(OSError):
-                draft.unlink()
-            raise
+        write_whole(Path(path).resolve(), text.encode(), synced=True)
     except (OSError, ValueError, RuntimeError) as error:
         raise HistoryError(f"the history cannot be written to {os.fspath(path)!r}: {_reason(error)}") from None
 

@@ -87,6 +87,7 @@ def files(env_file: Path | None) -> Iterator[Finding]:
         where = "none; see `llmkit config`" if file is None else str(file.path)
         yield Finding("config file", "info" if file is None else "ok", where)
         if file is not None:
+            yield from _unguarded(Path(file.path))
             yield from _tables(file)
 
 
@@ -99,6 +100,12 @@ def _tables(file: ConfigFile) -> Iterator[Finding]:
     for name in file.profiles:
         if flaw := profile_problem(name):
             yield Finding(f"profile {name}", "problem", flaw)
+
+
+def _unguarded(path: Path) -> Iterator[Finding]:
+    """Whoever can write the configuration file says where calls go."""
+    if os.name == "posix" and path.stat().st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        yield Finding("config file", "warning", f"{path} can be written by other users", f"chmod go-w {path}")
 
 
 def _private(subject: str, path: Path) -> Finding:

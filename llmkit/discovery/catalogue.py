@@ -9,12 +9,9 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import re
-import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from datetime import date
 from decimal import Decimal
@@ -25,7 +22,7 @@ from pathlib import Path
 from typing import TypeGuard
 from urllib.parse import urlsplit
 
-from llmkit.folders import cache_folder
+from llmkit.folders import cache_folder, write_whole
 from llmkit.models import ModelEndpoint, ModelInfo
 from llmkit.pricing import Pricing
 from llmkit.provider import BaseProvider, SupportsPull
@@ -173,16 +170,7 @@ def store(provider: str, base_url: str, models: Sequence[ModelInfo], fetched_at:
         value = {"format": FORMAT, "fetched_at": fetched_at, "models": [_row(item) for item in models]}
         data = json.dumps(value, separators=(",", ":"), default=_plain).encode()
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # Its owner alone can read such a file.
-        handle, name = tempfile.mkstemp(prefix=".models-", suffix=".tmp", dir=path.parent)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(data)
-            Path(name).replace(path)
-        except BaseException:
-            with suppress(OSError):
-                Path(name).unlink()
-            raise
+        write_whole(path, data)
     except (OSError, ValueError, TypeError, RuntimeError) as error:
         log.debug("the list of models of %s was not kept: %s", provider, type(error).__name__)
 

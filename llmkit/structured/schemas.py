@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from llmkit.errors import ConfigError
 from llmkit.scrub import scrub
+from llmkit.wire.jsonbytes import as_dict
 from llmkit.wire.strict import resolve
 
 if TYPE_CHECKING:
@@ -97,16 +98,9 @@ def canonical(schema: Mapping[str, object]) -> str:
         ConfigError: it holds what is not JSON.
     """
     try:
-        return json.dumps(schema, default=plain, allow_nan=False)
+        return json.dumps(schema, default=as_dict, allow_nan=False)
     except (TypeError, ValueError, RecursionError) as error:
         raise ConfigError(f"the JSON schema holds what is not JSON: {scrub(str(error))}") from None
-
-
-def plain(value: object) -> object:
-    """A mapping as a dict, for the JSON encoder."""
-    if isinstance(value, Mapping):
-        return dict(value)
-    raise TypeError(f"a {type(value).__name__}")
 
 
 @functools.lru_cache(maxsize=256)

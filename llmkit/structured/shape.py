@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from llmkit.errors import ConfigError, LLMError
-from llmkit.structured.schemas import canonical, checked, mismatch, needs_wrapping, plain, wrap
+from llmkit.structured.schemas import canonical, checked, mismatch, needs_wrapping, wrap
 from llmkit.structured.texts import Wrong, load, so_far, unfenced
 from llmkit.wire.chat_request import response_format, safe_name
+from llmkit.wire.jsonbytes import as_dict
 from llmkit.wire.strict import strict_schema
 
 _ONLY = "Answer with JSON only: no text before or after it, and no Markdown fence."
@@ -123,7 +124,7 @@ def _by_schema(schema: Mapping[str, object], wire: Mapping[str, object], *, wrap
 
 
 def _instruction(schema: Mapping[str, object]) -> str:
-    text = json.dumps(schema, default=plain, ensure_ascii=False, separators=(",", ":"))
+    text = json.dumps(schema, default=as_dict, ensure_ascii=False, separators=(",", ":"))
     return f"{_ONLY} It must fit this JSON schema:\n{text}"
 
 

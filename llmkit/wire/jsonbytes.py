@@ -90,13 +90,13 @@ def encode(value: object) -> bytes:
         BadRequest: something in it is not JSON.
     """
     try:
-        return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_plain).encode()
+        return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=as_dict).encode()
     except (TypeError, ValueError, RecursionError) as error:
         raise BadRequest(f"the request cannot be written as JSON: {scrub(str(error))}") from None
 
 
-def _plain(value: object) -> object:
-    """A mapping of another class as a dict."""
+def as_dict(value: object) -> object:
+    """A mapping of another class as a dict, for the JSON encoder. Raises `TypeError` for anything else."""
     if isinstance(value, Mapping):
         return dict(value)
     raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from llmkit.discovery.catalogue import path_of
+
 
 def findings(shell: Any, *words: str, more: Any = None) -> tuple[int, dict[str, list[dict[str, Any]]]]:
     """The exit code, and what was found by subject."""
@@ -87,6 +89,28 @@ def test_files_that_others_can_read(shell: Any) -> None:
     file.chmod(0o600)
     _, found = findings(shell, "--offline")
     assert found["env file"][0]["mark"] == "ok"
+
+
+@pytest.mark.parametrize(("mode", "marks"), [(0o644, ["ok"]), (0o664, ["ok", "warning"]), (0o666, ["ok", "warning"])])
+def test_a_configuration_file_that_others_can_write(shell: Any, mode: int, marks: list[str]) -> None:
+    """Who can write it says where calls go: that is a warning with the command that closes it."""
+    file = shell.folder / "llmkit.toml"
+    file.write_text('[profiles.smart]\nprovider = "ollama"\nmodel = "llama3.2"\n')
+    file.chmod(mode)
+    _, found = findings(shell, "--offline")
+    assert [item["mark"] for item in found["config file"]] == marks
+    assert all("chmod go-w" in item["hint"] for item in found["config file"][1:])
+
+
+def test_an_old_list_is_no_sign_of_a_running_ollama(shell: Any, closed_port: int) -> None:
+    """An Ollama that OLLAMA_HOST names and that has gone is a problem, whether its models were listed before or not."""
+    more = {"OLLAMA_HOST": f"127.0.0.1:{closed_port}"}
+    folder = path_of("ollama", "").parent
+    assert shell.run("models", "-p", "ollama").code == 0
+    (kept,) = folder.glob("models-ollama-*")
+    kept.rename(path_of("ollama", f"http://127.0.0.1:{closed_port}"))
+    code, found = findings(shell, more=more)
+    assert (code, found["ollama"][0]["mark"]) == (1, "problem")
 
 
 def test_a_broken_configuration_file(shell: Any) -> None:
