@@ -10,19 +10,17 @@ from typing import TYPE_CHECKING, Unpack, cast
 from llmkit.checks import check_settings, describe
 from llmkit.errors import ConfigError, LLMError
 from llmkit.language import INHERITED, LanguageModel
-from llmkit.profiles import Choice, choose, layers, split_target
+from llmkit.profiles import Choice, choose, layered_settings
 from llmkit.profiles.choice import chain, choose_in, fallbacks_of
 from llmkit.resolve import resolve_endpoint
 from llmkit.transport.connection import Connection
 
 if TYPE_CHECKING:
-    from llmkit.exchange import Endpoint
-    from llmkit.provider import BaseProvider
     from llmkit.settings import Settings
 
 log = logging.getLogger("llmkit")
 
-__all__ = ["connect", "create_language", "resolve_target", "split_target"]
+__all__ = ["create_language"]
 
 
 def create_language(
@@ -54,10 +52,14 @@ def create_language(
         own = choice.profile
         named = given.pop("fallbacks", None)
         items = named if named is not None else fallbacks_of(own, environ) if own else ()
-        spares = [
-            _spare(choice, item, environ, set(given) & INHERITED)
-            for item in chain(choice.file, cast("Sequence[object]", items), environ, (own.key,) if own else ())
-        ]
+        targets = chain(
+            choice.file,
+            cast("Sequence[object]", items),
+            environ,
+            (own.key,) if own else (),
+            is_model=lambda item: isinstance(item, LanguageModel),
+        )
+        spares = [_spare(choice, item, environ, set(given) & INHERITED) for item in targets]
         return _create(choice, given, environ, spares)
     except LLMError as error:
         error.provider = error.provider or choice.provider.name
@@ -73,7 +75,7 @@ def _create(
 ) -> LanguageModel:
     backend = choice.provider
     others = [spare.provider for spare, _ in spares]
-    made = layers(choice, given, environ, outranked=outranked, others=others)
+    made = layered_settings(choice, given, environ, outranked=outranked, others=others)
     endpoint = resolve_endpoint(backend, made.all, environ, places=made.places)
     named, _ = choice.name_of_model(environ)
     if not named:
@@ -109,41 +111,3 @@ def _spare(
     except LLMError as error:
         error.provider = error.provider or choice.provider.name
         raise
-
-
-def connect(provider: str, settings: Mapping[str, object], *, need_key: bool = True) -> tuple[BaseProvider, Endpoint]:
-    """A provider, and where and with which key it is asked: by the same rules as `create_language`.
-
-    Args:
-        provider: name of a provider, a service or a profile.
-        settings: as `create_language` takes them; those of a call count too.
-        need_key: raise where the service needs a key and there is none; else the endpoint has none.
-
-    Raises:
-        UnknownProvider, ProviderConflict, ProviderLoadError: there is no such provider, or it cannot be loaded.
-        ConfigError: a setting is unknown or wrong, or a key is missing.
-    """
-    environ = os.environ
-    choice = choose(provider, None, environ)
-    try:
-        made = layers(choice, check_settings(settings, call=False), environ)
-        return choice.provider, resolve_endpoint(
-            choice.provider, made.all, environ, need_key=need_key, places=made.places
-        )
-    except LLMError as error:
-        error.provider = error.provider or choice.provider.name
-        raise
-
-
-def resolve_target(provider: str, model: str | None = None) -> tuple[BaseProvider, str | None]:
-    """The provider, and the service's id of the model, that `create_language` with these names would use.
-
-    The model is `None` where none is named and the provider has no default.
-
-    Raises:
-        UnknownProvider, ProviderConflict, ProviderLoadError: there is no such provider, or it cannot be loaded.
-        ConfigError: a name is none, or the configuration file is wrong.
-    """
-    choice = choose(provider, model, os.environ)
-    named, _ = choice.name_of_model(os.environ)
-    return choice.provider, choice.model_id(named) if named else None

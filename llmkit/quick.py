@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, TypeAlias, Unpack, cast
 
 from llmkit.config import default_profile
 from llmkit.errors import ConfigError, EmptyResponse, LLMError, UnknownProvider
-from llmkit.factory import connect, create_language, resolve_target
+from llmkit.factory import create_language
+from llmkit.locate import connect, resolve_target
 from llmkit.messages import Message
 from llmkit.settings import Settings
 

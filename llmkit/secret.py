@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NoReturn
 
+from llmkit.errors import ConfigError
+
 
 class Secret:
     """Holds one credential. Only `reveal()` gives it; transports call that while they write the header.
@@ -38,3 +40,11 @@ class Secret:
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a Secret cannot be pickled or copied; resolve the key where it is used")
+
+
+def sound_key(key: str, source: str) -> Secret:
+    """A key that can go into a header. Raises `ConfigError`, without the key, for one that cannot."""
+    key = key.strip()
+    if not key.isascii() or any(char <= " " or char == "\x7f" for char in key):
+        raise ConfigError(f"{source} holds a character that no key has", hint="Check for spaces and line breaks in it")
+    return Secret(key)

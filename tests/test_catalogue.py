@@ -23,7 +23,8 @@ from hypothesis import strategies as st
 
 from llmkit import ModelEndpoint, ModelInfo, PriceOverride, Pricing, UnknownProvider
 from llmkit.discovery import catalogue
-from llmkit.discovery.catalogue import known_model, known_models, load, path_of, store
+from llmkit.discovery.catalogue import known_model, load, path_of, store
+from llmkit.discovery.lists import known_models
 from llmkit.discovery.selection import Wanted, select
 from llmkit.registry import get_provider
 

@@ -50,6 +50,7 @@ FLOORS = {
     "llmkit.factory": 5,
     "llmkit.history": 5,
     "llmkit.language": 5,
+    "llmkit.locate": 5,
     "llmkit.profiles": 5,
     "llmkit.progress": 5,
     "llmkit.quick": 5,
@@ -117,7 +118,7 @@ def imports(path: Path) -> Iterator[tuple[str, int, bool]]:
 
 
 def _is_module(name: str) -> bool:
-    path = ROOT / Path(*name.split("."))
+    path = (ROOT / "providers" if name.startswith("llmkit_") else ROOT) / Path(*name.split("."))
     return path.with_suffix(".py").exists() or (path / "__init__.py").exists()
 
 
@@ -172,6 +173,50 @@ def test_floor_zero_needs_the_standard_library_only(name: str, path: Path) -> No
     for target, line, _ in imports(path):
         top = target.split(".")[0]
         assert top == "llmkit" or top in sys.stdlib_module_names, f"{name}:{line} imports {target}"
+
+
+def test_no_run_time_imports_form_a_circle() -> None:
+    """Modules do not import each other in a circle at run time, not even from inside functions."""
+    edges: dict[str, set[str]] = {}
+    for name, path in OURS:
+        edges[name] = {target for target, _, _ in imports(path) if target != name and target != "llmkit"}
+    assert circles(edges) == []
+
+
+def circles(edges: dict[str, set[str]]) -> list[list[str]]:
+    """Groups of modules of which each can be reached from each other one (Tarjan's strongly connected components)."""
+    order: dict[str, int] = {}
+    low: dict[str, int] = {}
+    trail: list[str] = []
+    found: list[list[str]] = []
+
+    def visit(name: str) -> None:
+        order[name] = low[name] = len(order)
+        trail.append(name)
+        for target in sorted(edges.get(name, ())):
+            if target not in order:
+                visit(target)
+                low[name] = min(low[name], low[target])
+            elif target in trail:
+                low[name] = min(low[name], order[target])
+        if low[name] == order[name]:
+            group = trail[trail.index(name) :]
+            del trail[trail.index(name) :]
+            if len(group) > 1:
+                found.append(sorted(group))
+
+    for name in sorted(edges):
+        if name not in order:
+            visit(name)
+    return found
+
+
+def test_a_circle_is_found() -> None:
+    """The search for circles finds one, however long, and takes no chain for one."""
+    chain = {"a": {"b"}, "b": {"c"}, "c": {"d"}, "d": set[str]()}
+    assert circles(chain) == []
+    assert circles({**chain, "d": {"b"}}) == [["b", "c", "d"]]
+    assert circles({**chain, "d": {"b"}, "e": {"f"}, "f": {"e"}}) == [["b", "c", "d"], ["e", "f"]]
 
 
 def test_only_drivers_sleep() -> None:

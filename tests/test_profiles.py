@@ -13,7 +13,7 @@ import pytest
 
 from llmkit import ConfigError, LanguageModel, RetryPolicy, UnknownProvider, create_language, register
 from llmkit.config import ConfigFileError
-from llmkit.factory import connect, resolve_target
+from llmkit.locate import connect, resolve_target
 from llmkit.registry import registry
 from llmkit.secret import Secret
 from llmkit.testing.simulator import Reply

@@ -16,7 +16,7 @@ def providers(incomplete: str) -> list[str]:
 
 def models(context: typer.Context, incomplete: str) -> list[str]:
     """Models of the provider that stands on the command line, out of the last list that was fetched."""
-    from llmkit.discovery.catalogue import known_models
+    from llmkit.discovery.lists import known_models
 
     provider = str(context.params.get("provider") or "").partition(":")[0]
     try:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from llmkit import quick
 from llmkit.config import current
 from llmkit.errors import ConfigError
-from llmkit.factory import connect
+from llmkit.locate import connect
 from llmkit.registry import get_provider
 
 if TYPE_CHECKING:

@@ -32,8 +32,9 @@ from llmkit.errors import (
     QuotaExhausted,
     Unsupported,
 )
-from llmkit.factory import resolve_target, split_target
+from llmkit.locate import resolve_target
 from llmkit.models import KeyInfo, ModelInfo
+from llmkit.profiles import split_target
 from llmkit.provider import Operation, SupportsKeyCheck, SupportsModels
 
 if TYPE_CHECKING:

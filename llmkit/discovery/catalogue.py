@@ -77,19 +77,6 @@ def known_model(provider: BaseProvider, base_url: str, model: str) -> ModelInfo 
         return None
 
 
-def known_models(provider: str) -> tuple[ModelInfo, ...]:
-    """The models of the last list that was fetched where a provider's name leads, of any age; none where none was.
-
-    Raises:
-        ConfigError: there is no such provider, or it is set up wrongly.
-    """
-    from llmkit.factory import connect
-
-    backend, endpoint = connect(provider, {}, need_key=False)
-    kept = load(backend.name, endpoint.base_url)
-    return () if kept is None else kept.models
-
-
 def at_home(provider: BaseProvider, base_url: str) -> bool:
     """Is it the address that the provider's own table speaks of?"""
     return base_url in _homes(provider)

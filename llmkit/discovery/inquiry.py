@@ -28,7 +28,7 @@ from llmkit.errors import (
     ServerError,
     Unsupported,
 )
-from llmkit.factory import connect
+from llmkit.locate import connect
 from llmkit.models import ModelInfo
 from llmkit.operations import Once, Service
 from llmkit.pricing import Pricing

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Unpack
 
-from llmkit.discovery.catalogue import at_home
+from llmkit.discovery.catalogue import at_home, load
 from llmkit.discovery.inquiry import Errand, ServiceSettings, Visit, detailed, finding, listing, visit
 from llmkit.discovery.selection import ModelList, Wanted, dated, select
 from llmkit.errors import ConfigError, Unsupported
-from llmkit.factory import resolve_target
+from llmkit.locate import connect, resolve_target
 from llmkit.models import ModelInfo
 from llmkit.provider import BaseProvider, SupportsModels, SupportsPull
 
@@ -204,3 +204,14 @@ async def aget_model_info(
 ) -> ModelInfo:
     """As `get_model_info`, on an event loop."""
     return await _info_errand(provider, model, refresh, max_age, settings).arun()
+
+
+def known_models(provider: str) -> tuple[ModelInfo, ...]:
+    """The models of the last list that was fetched where a provider's name leads, of any age; none where none was.
+
+    Raises:
+        ConfigError: there is no such provider, or it is set up wrongly.
+    """
+    backend, endpoint = connect(provider, {}, need_key=False)
+    kept = load(backend.name, endpoint.base_url)
+    return () if kept is None else kept.models

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Unpack, cast
 from llmkit.checks import describe
 from llmkit.discovery.inquiry import ServiceSettings, Visit, visit
 from llmkit.errors import ConfigError, Unsupported
-from llmkit.factory import resolve_target
+from llmkit.locate import resolve_target
 from llmkit.operations import Once
 from llmkit.provider import SupportsPull
 

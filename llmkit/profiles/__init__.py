@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from llmkit.profiles.choice import Choice, choose, split_target
-from llmkit.profiles.layers import Layers, layers
+from llmkit.profiles.layers import Layers, layered_settings
 
 if TYPE_CHECKING:
     from llmkit.profiles.explain import ResolvedSetting, explain_settings
 
-__all__ = ["Choice", "Layers", "ResolvedSetting", "choose", "explain_settings", "layers", "split_target"]
+__all__ = ["Choice", "Layers", "ResolvedSetting", "choose", "explain_settings", "layered_settings", "split_target"]
 
 
 def __getattr__(name: str) -> object:

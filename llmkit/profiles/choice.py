@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
@@ -140,9 +140,13 @@ def chain(
     items: Sequence[object],
     environ: Mapping[str, str],
     trail: tuple[str, ...] = (),
+    *,
+    is_model: Callable[[object], bool],
     done: set[str] | None = None,
 ) -> list[str | LanguageModel]:
     """Fallback targets, each profile followed by its own fallbacks. A profile stands in it once.
+
+    `is_model` tells a model object from anything else. It is handed in, because model objects belong to a later room.
 
     Raises:
         ConfigFileError: profiles fall back to each other in a circle.
@@ -153,7 +157,7 @@ def chain(
     for item in items:
         section = _profile(file, item)
         if section is None:
-            found.append(_plain(file, item))
+            found.append(_plain(file, item, is_model))
             _check_known(file, item, trail)
             continue
         key = cast("str", item).strip().lower()
@@ -164,7 +168,9 @@ def chain(
             continue
         done.add(key)
         found.append(cast("str", item))
-        found += chain(file, fallbacks_of(section, environ), environ, (*trail, section.key), done)
+        found += chain(
+            file, fallbacks_of(section, environ), environ, (*trail, section.key), is_model=is_model, done=done
+        )
     return found
 
 
@@ -187,7 +193,7 @@ def _profile(file: ConfigFile | None, item: object) -> Section | None:
     return file.profile(item.partition(":")[0].strip()) if file and isinstance(item, str) else None
 
 
-def _plain(file: ConfigFile | None, item: object) -> str | LanguageModel:
+def _plain(file: ConfigFile | None, item: object, is_model: Callable[[object], bool]) -> str | LanguageModel:
     """A target that is no profile."""
     if isinstance(item, str):
         if ":" not in item and (file is None or ":" not in file.alias(item.strip())):
@@ -196,10 +202,8 @@ def _plain(file: ConfigFile | None, item: object) -> str | LanguageModel:
                 hint = f'It is an alias of a model; name the provider too: "openrouter:{item.strip()}"'
             raise ConfigError(f"the fallback {item!r} names no provider and no profile", hint=hint)
         return item
-    from llmkit.language import LanguageModel
-
-    if isinstance(item, LanguageModel):
-        return item
+    if is_model(item):
+        return cast("LanguageModel", item)
     raise ConfigError(
         f"a fallback is a {type(item).__name__}", hint='Pass "provider:model", a profile or a LanguageModel'
     )

@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
-from typing import TYPE_CHECKING, Unpack, cast
+from typing import TYPE_CHECKING, Protocol, Unpack, cast, runtime_checkable
 
 from llmkit.checks import check_settings
 from llmkit.config import current
@@ -14,7 +14,7 @@ from llmkit.config.references import variables
 from llmkit.config.secrets import names_credential
 from llmkit.errors import ConfigError
 from llmkit.profiles.choice import Choice, chain, choose, choose_in, fallbacks_of, origin_of
-from llmkit.profiles.layers import Layers, layers
+from llmkit.profiles.layers import Layers, layered_settings
 from llmkit.registry import get_provider
 from llmkit.resolve import DEFAULT_TIMEOUT, listed, resolve_address, resolve_key
 from llmkit.scrub import credentials
@@ -23,6 +23,15 @@ from llmkit.settings import CallSettings, Settings
 if TYPE_CHECKING:
     from llmkit.config import Section
     from llmkit.language import LanguageModel
+
+
+@runtime_checkable
+class _Target(Protocol):
+    """What is read of a model object that stands among the fallbacks."""
+
+    provider: str
+    target: str
+
 
 _HIDDEN = "***"
 _USER = re.compile(r"://[^\s/@]*@")
@@ -89,7 +98,7 @@ def explain_settings(
         choose_in(choice.file, item, None, environ).provider.name if isinstance(item, str) else item.provider
         for item in spares
     ]
-    made = layers(choice, given, environ, others=others)
+    made = layered_settings(choice, given, environ, others=others)
     rows = _target(choice, made, environ)
     if spares:
         words = "create_language" if "fallbacks" in given else origin_of(cast("Section", choice.profile))
@@ -102,7 +111,13 @@ def explain_settings(
 def _fallbacks(choice: Choice, given: Mapping[str, object], environ: Mapping[str, str]) -> list[str | LanguageModel]:
     own = choice.profile
     items = given.get("fallbacks", fallbacks_of(own, environ) if own else ())
-    return chain(choice.file, cast("Sequence[object]", items), environ, (own.key,) if own else ())
+    return chain(
+        choice.file,
+        cast("Sequence[object]", items),
+        environ,
+        (own.key,) if own else (),
+        is_model=lambda item: isinstance(item, _Target),
+    )
 
 
 def _target(choice: Choice, made: Layers, environ: Mapping[str, str]) -> list[ResolvedSetting]:

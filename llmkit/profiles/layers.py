@@ -58,7 +58,7 @@ class Layers:
         return {**self.defaults, **self.chosen}
 
 
-def layers(
+def layered_settings(
     choice: Choice,
     given: Mapping[str, object],
     environ: Mapping[str, str],

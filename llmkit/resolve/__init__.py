@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from llmkit.resolve.address import Address, Place, Places, check_url, is_loopback, origin, resolve_address
 from llmkit.resolve.endpoint import resolve_endpoint
-from llmkit.resolve.key import resolve_key, sound_key
+from llmkit.resolve.key import resolve_key
 from llmkit.resolve.settings import DEFAULT_TIMEOUT, from_environment, listed, options_for, supported
 
 __all__ = [
@@ -25,6 +25,5 @@ __all__ = [
     "resolve_address",
     "resolve_endpoint",
     "resolve_key",
-    "sound_key",
     "supported",
 ]

@@ -10,7 +10,7 @@ from llmkit.errors import ConfigError
 from llmkit.provider import BaseProvider
 from llmkit.registry import registry
 from llmkit.resolve.address import NOWHERE, Address, Place, Places, first, origin, own_origins, url_of
-from llmkit.secret import Secret
+from llmkit.secret import Secret, sound_key
 
 
 def resolve_key(
@@ -93,11 +93,3 @@ def _no_key(provider: BaseProvider, at: Address, held_back: Sequence[str]) -> Co
     return ConfigError(
         f"no API key for {provider.title or provider.name}.{where}", hint=f"{set_it}{page}", provider=provider.name
     )
-
-
-def sound_key(key: str, source: str) -> Secret:
-    """A key that can go into a header. Raises `ConfigError`, without the key, for one that cannot."""
-    key = key.strip()
-    if not key.isascii() or any(char <= " " or char == "\x7f" for char in key):
-        raise ConfigError(f"{source} holds a character that no key has", hint="Check for spaces and line breaks in it")
-    return Secret(key)

@@ -21,9 +21,8 @@ from urllib.parse import urlsplit
 
 from llmkit.checks import describe
 from llmkit.errors import ConfigError, LLMError, LLMTimeout, LocalOverload, ModelClosed
-from llmkit.resolve import sound_key
 from llmkit.scrub import scrub
-from llmkit.secret import Secret
+from llmkit.secret import Secret, sound_key
 from llmkit.transport.bodies import (
     AsyncWholeBody,
     LoopBody,
