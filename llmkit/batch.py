@@ -20,6 +20,7 @@ from llmkit.checks import describe
 from llmkit.errors import ConfigError, LLMError
 from llmkit.messages import Message
 from llmkit.progress import bar
+from llmkit.usage import add, believable
 
 if TYPE_CHECKING:
     from asyncio import Task
@@ -116,8 +117,8 @@ class Batch(Queue["MessagesLike", "Response | LLMError"]):
             self.failed += 1
             _become_value(result, index)
         for attempt in result.attempts:
-            if attempt.cost.amount is not None:
-                self.cost += attempt.cost.amount
+            if attempt.cost.amount is not None and believable(attempt.cost.amount):
+                self.cost = add(self.cost, attempt.cost.amount)
                 continue
             self.unknown += 1
             if self.unknown == 1 and self._max_cost is not None:

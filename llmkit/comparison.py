@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import reduce
 from typing import TYPE_CHECKING, Unpack, cast
 
 from llmkit.batch import Queue, aanswered, adrive, answered, check_count, drive, forget_frames
@@ -15,7 +16,7 @@ from llmkit.factory import create_language
 from llmkit.language import LanguageModel
 from llmkit.messages import to_messages
 from llmkit.responses import Attempt, Response
-from llmkit.usage import UNKNOWN_COST, Cost, Usage
+from llmkit.usage import UNKNOWN_COST, Cost, Usage, add
 
 if TYPE_CHECKING:
     from llmkit.messages import Message, MessagesLike
@@ -79,7 +80,8 @@ class Comparison:
     def total_cost(self) -> Decimal | None:
         """US dollars that all attempts cost together; `None` if that of any is not known. 0 if nothing was sent."""
         amounts = [attempt.cost.amount for attempt in self.attempts]
-        return None if None in amounts else sum((amount for amount in amounts if amount is not None), Decimal(0))
+        known = [amount for amount in amounts if amount is not None]
+        return None if len(known) < len(amounts) else reduce(add, known, Decimal(0))
 
     def to_dict(self) -> dict[str, object]:
         """JSON values: the row, the answer as `Response.to_dict()` has it, and the error as text."""

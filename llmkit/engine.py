@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from llmkit.broken import interrupted, provider_bug, whole_answer, with_salvage
 from llmkit.chain import Chain
 from llmkit.checks import check_headers
 from llmkit.effects import Emit, Flow, Head, Sleep, open_reply, read
@@ -17,10 +18,8 @@ from llmkit.errors import (
     AllTargetsFailed,
     ConfigError,
     DeadlineExceeded,
-    FirstTokenTimeout,
     LLMError,
     LLMTimeout,
-    ProviderBug,
     ResponseTooLarge,
     StreamInterrupted,
 )
@@ -31,7 +30,7 @@ from llmkit.responses import Attempt, Chunk, Response
 from llmkit.retry import RetryPolicy
 from llmkit.scrub import scrub
 from llmkit.settings import ExtraHeaders
-from llmkit.usage import NOT_BILLED, UNKNOWN_COST, Cost
+from llmkit.usage import NOT_BILLED, UNKNOWN_COST, Cost, believed
 
 log = logging.getLogger("llmkit")
 
@@ -41,6 +40,7 @@ BODY_LIMIT = 32 * 1024 * 1024
 HELD_BACK = 1000
 #: Seconds that a finished stream is read on for, so that its connection can be used again.
 DRAIN = 1.0
+_COST_DOUBT = "the provider gave a cost that cannot be right; it counts as unknown"
 #: Levels of a service's error data that are kept.
 DEEPEST = 16
 #: Seconds. A time-out beyond is none: the operating system's own calls take no larger number.
@@ -180,7 +180,7 @@ class Plan:
                     raise ResponseTooLarge(f"the reply is longer than {BODY_LIMIT} bytes", status=head.status)
         except LLMError as error:
             if head.status == 200 and parts:
-                _keep(error, target.provider.salvage(call, b"".join(parts)))
+                raise with_salvage(error, target.provider, call, b"".join(parts)) from None
             raise
         return HTTPReply(head.status, head.headers, parts[0] if len(parts) == 1 else b"".join(parts))
 
@@ -198,10 +198,16 @@ class Plan:
             yield from self._chunks(target, decoder, held, limit, deadline)
             response = decoder.finish()
         except LLMError as error:
-            whole = _whole_answer(decoder)
+            whole = whole_answer(decoder)
             if whole is None:
-                raise _interrupted(self._timely(error, limit), decoder, self.committed) from None
+                error = self._timely(error, limit)
+                raise (interrupted(error, decoder) if self.committed else error) from None
             response = whole
+        except Exception as error:  # a decoder that raised is not asked whether the answer is whole
+            if not self.committed:
+                raise
+            log.debug("provider %s raised", target.provider.name, exc_info=True)
+            raise interrupted(error, decoder) from None
         else:
             yield from _drain(self.clock() + DRAIN)
         if call.review is not None:
@@ -261,12 +267,15 @@ class Plan:
             # A whole answer costs what it says. One in the making does, once its usage has come.
             whole = bool(partial.choices) and partial.choices[0].finish_reason is not None
             if whole or partial.usage.total_tokens is not None:
-                cost = partial.cost
+                cost = believed(partial.cost)
         attempt = self._record(target, type(error).__name__, error.status, error.request_id, error.message, cost)
         self.tally.record(attempt, None if partial is None else partial.usage)
 
     def _succeeded(self, target: Target, response: Response) -> Response:
-        attempt = self._record(target, "ok", 200, response.id, None, response.cost)
+        cost = believed(response.cost)
+        if cost is not response.cost:
+            response = replace(response, cost=cost, warnings=(*response.warnings, _COST_DOUBT))
+        attempt = self._record(target, "ok", 200, response.id, None, cost)
         self.tally.record(attempt, response.usage)
         log.debug("%s answered in %.3f s", attempt.target, attempt.elapsed)
         for warning in response.warnings:
@@ -303,11 +312,6 @@ class Plan:
         return final
 
 
-def provider_bug(error: Exception) -> ProviderBug:
-    """What an exception of a provider's own code means."""
-    return ProviderBug(f"the provider raised {type(error).__name__}: {scrub(str(error))}", cause=type(error).__name__)
-
-
 def _drain(deadline: float) -> Flow[None]:
     """Read what is left of a finished stream, so that its connection goes back to the pool."""
     try:
@@ -325,12 +329,6 @@ def _has_content(chunks: Sequence[Chunk]) -> bool:
             if delta.content or delta.reasoning or delta.tool_calls or delta.refusal or delta.reasoning_details:
                 return True
     return False
-
-
-def _keep(error: LLMError, partial: Response | None) -> None:
-    if partial is not None and partial.choices:
-        error.partial = partial
-        error.partial_text = partial.choices[0].message.text
 
 
 def _asked(extra: Callable[[HTTPRequest], Mapping[str, str]], request: HTTPRequest) -> Mapping[str, str]:
@@ -371,25 +369,3 @@ def _without_key(value: object, redact: Callable[[str], str], depth: int = 0) ->
     if isinstance(value, Mapping):
         return {key: _without_key(item, redact, depth + 1) for key, item in value.items()}
     return [_without_key(item, redact, depth + 1) for item in value]
-
-
-def _whole_answer(decoder: Decoder) -> Response | None:
-    """The answer, if its finish had come before the connection failed; what is lost then is the usage at most."""
-    try:
-        return decoder.finish()
-    except LLMError:
-        return None
-
-
-def _interrupted(error: LLMError, decoder: Decoder, committed: bool) -> LLMError:
-    """The error of a stream that failed. After content it is a `StreamInterrupted`, whatever broke it."""
-    if not committed:
-        return error
-    if error.partial is None:
-        _keep(error, decoder.partial())
-    if isinstance(error, StreamInterrupted):
-        return error
-    what = f"no content for too long: {error.message}" if isinstance(error, FirstTokenTimeout) else error.message
-    broken = StreamInterrupted(f"the stream broke off: {what}", reason=error)
-    broken.partial, broken.partial_text = error.partial, error.partial_text
-    return broken

@@ -6,10 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar, cast
 
+from llmkit.broken import provider_bug
 from llmkit.chain import Chain
 from llmkit.checks import describe
 from llmkit.effects import Emit, Flow, Sleep, open_reply, read
-from llmkit.engine import BODY_LIMIT, LONGEST, provider_bug, redact_error
+from llmkit.engine import BODY_LIMIT, LONGEST, redact_error
 from llmkit.errors import ConnectionLost, LLMError, LLMTimeout, ResponseTooLarge
 from llmkit.exchange import HTTPReply, HTTPRequest, Transport
 from llmkit.provider import BaseProvider, Call, Operation, SupportsPull

@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
-from decimal import Decimal
-from typing import Any, Literal
+from dataclasses import dataclass, field, fields, replace
+from decimal import Context, Decimal
+from typing import Any, Literal, cast
+
+#: US dollars. Nothing costs more; a figure beyond is a mistake, and counts as unknown.
+MOST = 1_000_000
+#: Decimal places of a figure at most, and powers of ten that it may be written in.
+_PLACES, _POWERS = 100, 10
+#: Holds the sum of any number of believable amounts to the last digit, and raises nothing.
+_SUMS = Context(prec=200, traps=[])
 
 Basis = Literal["reported", "computed", "lower_bound", "ceiling", "not_billed", "free", "unknown"]
 
@@ -74,6 +81,27 @@ class Cost:
         for name in _AMOUNTS:
             amounts[name] = None if value.get(name) is None else Decimal(str(value[name]))
         return cls(basis=value.get("basis") or "unknown", **amounts)
+
+
+def believable(amount: object) -> bool:
+    """Can it be what something cost: a number from 0 to `MOST`, of a length that can be added up?"""
+    if not isinstance(amount, Decimal):
+        return type(amount) is int and 0 <= amount <= MOST
+    if not amount.is_finite() or not 0 <= amount <= MOST:
+        return False
+    return -_PLACES <= cast("int", amount.as_tuple().exponent) <= _POWERS
+
+
+def add(one: Decimal, other: Decimal) -> Decimal:
+    """The sum of two amounts, exact whatever the program's own decimal context is."""
+    return _SUMS.add(one, other)
+
+
+def believed(cost: Cost) -> Cost:
+    """`cost`; without its amount where that is not believable."""
+    if cost.amount is None or believable(cost.amount):
+        return cost
+    return replace(cost, amount=None, basis="unknown")
 
 
 _AMOUNTS = ("amount", "reported", "upstream")

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from llmkit import ModelInfo, ProviderBug
+from llmkit import ModelInfo, ProviderBug, Response, StreamInterrupted
 from llmkit.discovery.availability import check_available
 from llmkit.discovery.catalogue import path_of
 from llmkit.discovery.lists import get_model_info, list_models
 from llmkit.discovery.pull import apull_model, pull_model
 from llmkit.exchange import HTTPRequest
-from llmkit.testing.simulator import Simulator
+from llmkit.provider import Call
+from llmkit.responses import Chunk
+from llmkit.testing.simulator import Reply, Simulator
+from llmkit.usage import Cost
+from llmkit.wire.chat_stream import ChatDecoder
 
 from .acme import Acme, do, registered
 from .conftest import KEY, Drive, until
@@ -134,3 +139,121 @@ def test_a_pull_that_goes_wrong(sim: Simulator, drive: Drive, place: str) -> Non
         pull()
     assert (caught.value.provider, caught.value.model) == ("acme", "x")
     assert until(lambda: sim.open_connections == 0)
+
+
+class Breaking(ChatDecoder):
+    """A decoder of the dialect that raises `error` in `place`, in `feed` once `after` has been handed out."""
+
+    error: Exception
+    place: str
+    after: str
+
+    def _breaks(self, place: str) -> None:
+        if place in self.place:
+            raise self.error
+
+    def feed(self, data: bytes) -> Any:
+        if self.after and super().partial().choices and super().partial().content == self.after:
+            self._breaks("feed")
+        chunks = super().feed(data)
+        if not self.after:
+            self._breaks("feed")
+        if self.place == "chunks":
+            return [Chunk((object(),)) for _ in chunks]  # type: ignore[arg-type]
+        return chunks
+
+    def finish(self) -> Response:
+        self._breaks("finish")
+        return super().finish()
+
+    def partial(self) -> Response:
+        self._breaks("partial")
+        return super().partial()
+
+
+BUGS = [ValueError(f"boom {KEY}"), KeyError("boom"), ArithmeticError("boom"), AssertionError(), RecursionError("deep")]
+
+
+def breaking(error: Exception, place: str, after: str) -> Callable[..., Any]:
+    """A `decoder` method that gives such a decoder."""
+    cls = type("Made", (Breaking,), {"error": error, "place": place, "after": after})
+
+    def decoder(self: Acme, call: Call) -> Any:
+        return cls(self, call)
+
+    return decoder
+
+
+@pytest.mark.parametrize("error", BUGS, ids=lambda error: type(error).__name__)
+@pytest.mark.parametrize("place", ["feed", "finish"])
+def test_a_decoder_that_raises_after_content(sim: Simulator, drive: Drive, place: str, error: Exception) -> None:
+    """It is a `StreamInterrupted` with the text that was handed out; its reason is the provider's bug; sent once."""
+    sim.script(Reply(chunks=["hello ", "world"], chunk_delay=0.05))
+    handed_out = "hello " if place == "feed" else "hello world"
+    with registered(Acme, decoder=breaking(error, place, "hello ")):
+        model = drive.make(sim, "acme", "gpt-4o")
+        heard = drive.hear(model)
+    assert isinstance(heard.error, StreamInterrupted)
+    assert isinstance(heard.error.reason, ProviderBug)
+    assert type(error).__name__ in heard.error.message
+    assert KEY not in str(heard.error) + str(heard.error.reason)
+    assert heard.text == heard.error.partial_text == handed_out
+    assert heard.error.partial is not None
+    assert heard.error.partial.content == handed_out
+    assert heard.error.provider == "acme"
+    assert heard.error.attempts[0].outcome == "StreamInterrupted"
+    assert len(sim.requests) == 1
+    assert model.totals().unknown == 1
+    drive.close(model)
+    assert until(lambda: sim.open_connections == 0)
+
+
+@pytest.mark.parametrize("place", ["feed partial", "feed finish", "feed finish partial"])
+def test_a_decoder_that_raises_again_when_it_is_asked_what_came(sim: Simulator, drive: Drive, place: str) -> None:
+    """The first failure is the reason; what the decoder cannot tell any more is absent."""
+    sim.script(Reply(chunks=["hello ", "world"], chunk_delay=0.05))
+    with registered(Acme, decoder=breaking(ValueError("boom"), place, "hello ")):
+        heard = drive.hear(drive.make(sim, "acme", "gpt-4o"))
+    assert isinstance(heard.error, StreamInterrupted)
+    assert isinstance(heard.error.reason, ProviderBug)
+    assert heard.error.partial_text == (None if "partial" in place else "hello ")
+
+
+@pytest.mark.parametrize("place", ["finish", "partial", "finish partial"])
+def test_a_broken_connection_stays_the_reason(sim: Simulator, drive: Drive, place: str) -> None:
+    """A decoder that raises while a cut stream is given up does not hide why it was."""
+    sim.script(Reply(chunks=["hello ", "world"], cut_after=1, cut="reset"))
+    with registered(Acme, decoder=breaking(ValueError("boom"), place, "never")):
+        heard = drive.hear(drive.make(sim, "acme", "gpt-4o"))
+    assert isinstance(heard.error, StreamInterrupted)
+    assert type(heard.error.reason).__name__ == "ConnectionLost"
+
+
+@pytest.mark.parametrize("place", ["feed", "finish", "chunks"])
+def test_a_decoder_that_raises_before_content(sim: Simulator, drive: Drive, place: str) -> None:
+    """Nothing was handed out: it is a `ProviderBug`, and a fallback answers."""
+    sim.script(Reply(chunks=["" if place == "finish" else "hello"]))
+    with registered(Acme, decoder=breaking(ValueError("boom"), place, "")):
+        model = drive.make(sim, "acme", "gpt-4o", fallbacks=[drive.make(sim, "openrouter")], retry=None)
+        heard = drive.hear(model)
+    assert heard.response is not None
+    assert [attempt.outcome for attempt in heard.response.attempts] == ["ProviderBug", "ok"]
+
+
+def test_a_salvage_that_raises(sim: Simulator, drive: Drive) -> None:
+    """The error of a plain reply that was cut is the connection's."""
+    sim.script(Reply(text="hello " * 50, cut_bytes=120, cut="reset"))
+    with registered(Acme, salvage=raising(ValueError("boom"))):
+        error = drive.failure(drive.make(sim, "acme", "gpt-4o", retry=None))
+    assert type(error).__name__ == "ConnectionLost"
+
+
+@pytest.mark.parametrize("amount", [Decimal("9e999999"), Decimal("NaN"), Decimal("sNaN"), Decimal(-1), 0.5, "1", 10**4000])
+def test_a_cost_that_a_provider_makes_up(sim: Simulator, drive: Drive, mode: str, amount: Any) -> None:
+    """It is unknown, with a warning; the totals go on."""
+    with registered(Acme, cost=lambda *_: Cost(amount, "reported")):
+        model = drive.make(sim, "acme", "gpt-4o")
+        for _ in range(2):
+            response = drive.response(model, mode)
+            assert (response.cost.amount, response.cost.basis, len(response.warnings)) == (None, "unknown", 1)
+    assert (model.totals().unknown, model.totals().amount) == (2, 0)

@@ -38,6 +38,7 @@ FLOORS = {
     "llmkit.resolve": 2,
     "llmkit.retry": 2,
     "llmkit.trim": 2,
+    "llmkit.broken": 3,
     "llmkit.effects": 3,
     "llmkit.engine": 3,
     "llmkit.operations": 3,

@@ -7,7 +7,7 @@ from decimal import Decimal
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from llmkit.usage import Usage
+from llmkit.usage import Usage, add, believable
 
 if TYPE_CHECKING:
     from llmkit.responses import Attempt
@@ -43,7 +43,7 @@ class Totals:
 
 
 class Tally:
-    """Adds up; safe to share between threads and tasks."""
+    """Adds up; safe to share between threads and tasks. No figure of a provider can make it raise."""
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -54,16 +54,17 @@ class Tally:
     def record(self, attempt: Attempt, usage: Usage | None = None) -> None:
         """Add one finished attempt; `usage` where tokens were reported."""
         cost = attempt.cost
-        kind = "not_billed" if cost.basis == "not_billed" else "unknown" if cost.amount is None else "priced"
+        amount = cost.amount if believable(cost.amount) else None
+        kind = "not_billed" if cost.basis == "not_billed" else "unknown" if amount is None else "priced"
         with self._lock:
             self._counts["attempts"] += 1
             self._counts[kind] += 1
             self._counts["calls"] += attempt.outcome == "ok"
-            if cost.amount is not None:
-                self._amount += cost.amount
+            if amount is not None:
+                self._amount = add(self._amount, amount)
             if usage is not None:
-                self._tokens[0] += usage.prompt_tokens or 0
-                self._tokens[1] += usage.completion_tokens or 0
+                self._tokens[0] += _tokens(usage.prompt_tokens)
+                self._tokens[1] += _tokens(usage.completion_tokens)
 
     def snapshot(self) -> Totals:
         """The totals as they stand."""
@@ -71,3 +72,7 @@ class Tally:
             return Totals(
                 self._amount, **self._counts, prompt_tokens=self._tokens[0], completion_tokens=self._tokens[1]
             )
+
+
+def _tokens(count: object) -> int:
+    return count if isinstance(count, int) else 0
