@@ -123,6 +123,86 @@ def test_who_bills_what(
     assert (cost.amount, cost.basis) == (amount, basis)
 
 
+#: Figures that nothing costs, as their text in a reply.
+ABSURD = [
+    "9e999999", "1e999999", "1e9999999999999999999", "1e-9999999999999999999", "9" * 5000, "1000000.01", '"9e999999"',
+    "-1", "-9e999999",
+]  # fmt: skip
+BYOK = '{"prompt_tokens":1,"cost":%s,"is_byok":true,"cost_details":{"upstream_inference_cost":%s}}'
+
+
+@pytest.mark.parametrize("figure", ABSURD, ids=lambda figure: figure[:20])
+def test_a_cost_that_cannot_be_right_is_unknown(sim: Simulator, drive: Drive, mode: str, figure: str) -> None:
+    """The answer stands, its cost is unknown, a short warning says so, and the next calls are added up exactly."""
+    model = drive.make(sim, "openrouter")
+    usage = f'{{"prompt_tokens":1,"completion_tokens":2,"cost":{figure}}}'
+    sim.script(*[answer(text, stream=mode != "plain") for text in (usage, '{"cost":0.001}', usage, '{"cost":0.002}')])
+    for known in (None, Decimal("0.001"), None, Decimal("0.002")):
+        response = drive.response(model, mode)
+        assert (response.content, response.cost.amount) == ("x", known)
+        assert bool(response.warnings) is (known is None)
+        if known is None:
+            (warning,) = response.warnings
+            assert warning.startswith("the service reported a cost that cannot be right (")
+            assert len(warning) < 120
+            assert response.usage.completion_tokens == 2
+    totals = model.totals()
+    assert (totals.amount, totals.unknown, totals.priced, totals.calls) == (Decimal("0.003"), 2, 2, 4)
+
+
+@pytest.mark.parametrize(
+    ("cost", "upstream", "reported", "warnings"),
+    [
+        ("9e999999", "9e999999", None, 2),
+        ("0.5", "9e999999", "0.5", 1),
+        ("9e999999", "0.5", None, 1),
+        ("0.5", "1e9999999999999999999", "0.5", 1),
+        ("1000000", "1000000", "1000000", 1),
+    ],
+)
+def test_both_parts_of_an_own_key_must_be_right(
+    sim: Simulator, drive: Drive, mode: str, cost: str, upstream: str, reported: str | None, warnings: int
+) -> None:
+    """With BYOK the cost is unknown if either part, or their sum, cannot be right; a part that can be is kept."""
+    sim.script(answer(BYOK % (cost, upstream), stream=mode != "plain"))
+    model = drive.make(sim, "openrouter")
+    response = drive.response(model, mode)
+    assert (response.content, response.cost.amount, response.cost.basis) == ("x", None, "unknown")
+    assert response.cost.reported == (None if reported is None else Decimal(reported))
+    assert len(response.warnings) == warnings
+    assert response.attempts[0].cost == response.cost
+    assert (model.totals().amount, model.totals().unknown) == (Decimal(0), 1)
+
+
+@pytest.mark.parametrize("figure", ["1e27", "9" * 5000, "1" + "0" * 27, "1e9999999999999999999", "-1", "1.5"])
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_a_count_that_cannot_be_right_is_unknown(
+    sim: Simulator, drive: Drive, mode: str, provider: str, figure: str
+) -> None:
+    """The answer stands, the other counts too, and a warning names the one that is unknown."""
+    if provider == "ollama":
+        name = "eval_count"
+        said = f'{{"message":{{"content":"x"}},"done":true,"done_reason":"stop","prompt_eval_count":7,"{name}":{figure}}}\n'
+        sim.script(Reply(body=said.encode()))
+    else:
+        name = "completion_tokens"
+        sim.script(answer(f'{{"prompt_tokens":7,"{name}":{figure}}}', stream=mode != "plain"))
+    model = drive.make(sim, provider)
+    response = drive.response(model, mode)
+    assert (response.content, response.usage.prompt_tokens, response.usage.completion_tokens) == ("x", 7, None)
+    (warning,) = response.warnings
+    assert name in warning
+    assert "cannot be right" in warning
+    assert (model.totals().prompt_tokens, model.totals().completion_tokens) == (7, 0)
+
+
+def test_a_foreign_credit_is_no_doubtful_cost(sim: Simulator, drive: Drive, mode: str) -> None:
+    """A bare `cost` of a service that is not known to mean dollars is not read, so nothing is wrong with it."""
+    sim.script(answer('{"prompt_tokens":7,"cost":5000000}', stream=mode != "plain"))
+    response = drive.response(drive.make(sim, "openai"), mode)
+    assert (response.cost.amount, response.warnings) == (None, ())
+
+
 # Totals.
 
 

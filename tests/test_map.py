@@ -410,6 +410,16 @@ def test_unknown_costs_count_as_nothing_and_are_logged(drive: Drive, caplog: pyt
     ]
 
 
+def test_a_cost_that_cannot_be_right_ends_no_batch(sim: Simulator, drive: Drive) -> None:
+    """It counts as unknown; every input has its answer, and the others are added up."""
+    body = '{"choices":[{"message":{"content":"x"},"finish_reason":"stop"}],"usage":{"cost":%s}}'
+    figures = ["9e999999", "1e999999", "0.25", "1e9999999999999999999", "9e999999", "0.25", "9" * 5000, "1e6"]
+    sim.script(*[Reply(body=(body % figure).encode()) for figure in figures])
+    model = drive.make(sim, "openrouter")
+    assert said(ask(drive, model, ["hi"] * 8, max_cost=2_000_000)) == ["x"] * 8
+    assert (model.totals().amount, model.totals().unknown) == (Decimal("1000000.5"), 5)
+
+
 def test_a_budget_of_errors_stops_the_batch(drive: Drive) -> None:
     """When so many inputs have failed, no further one is asked; wrong inputs are failed ones too."""
     model = FakeModel("hi", RateLimited("slow down"), "hi", RateLimited("slow down"), repeat=True)

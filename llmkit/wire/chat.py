@@ -24,7 +24,7 @@ from llmkit.wire import chat_errors as errors
 from llmkit.wire import chat_request as request
 from llmkit.wire.chat_reply import (
     JSON,
-    count,
+    cost_doubts,
     delivered,
     extra_of,
     mapping,
@@ -33,9 +33,11 @@ from llmkit.wire.chat_reply import (
     parse_usage,
     reported_cost,
     text,
+    usage_doubts,
 )
 from llmkit.wire.chat_stream import ChatDecoder
 from llmkit.wire.jsonbytes import BOM, decode_cut, decode_object, encode
+from llmkit.wire.numbers import count
 
 if TYPE_CHECKING:
     from llmkit.models import ModelInfo
@@ -56,6 +58,7 @@ class ChatProvider(BaseProvider):
         part_types: part types that the service takes; `None` takes all and lets the service judge.
         max_stop: most `stop` texts.
         takes_cache_control: does the service take prompt-cache breakpoints? Else they are left out of what is sent.
+        bills_in_dollars: is a bare `usage.cost` known to be US dollars?
         models_path: of the list of models, under the base URL.
         models_need_key: does the list of models need a key?
     """
@@ -68,6 +71,7 @@ class ChatProvider(BaseProvider):
     part_types: frozenset[str] | None = None
     max_stop: int | None = None
     takes_cache_control: bool = False
+    bills_in_dollars: bool = False
     models_path: str = "/models"
     models_need_key: bool = True
     supported: frozenset[str] = OPENAI_SETTINGS
@@ -220,10 +224,11 @@ class ChatProvider(BaseProvider):
     ) -> Response:
         """The response out of its choices and the reply's (or first event's) top-level fields."""
         usage = parse_usage(head.get("usage"))
+        cost = self.cost(call, usage)
         return Response(
             choices=choices,
             usage=usage,
-            cost=self.cost(call, usage),
+            cost=cost,
             id=text(head.get("id")) or None,
             model=text(head.get("model")) or None,
             provider=self.name,
@@ -232,6 +237,7 @@ class ChatProvider(BaseProvider):
             created=count(head.get("created")),
             raw_response=raw,
             extra=extra,
+            warnings=self._doubts(usage, cost) if usage.raw else (),
         )
 
     def cost(self, call: Call, usage: Usage) -> Cost:
@@ -239,8 +245,14 @@ class ChatProvider(BaseProvider):
 
         A figure counts only in OpenRouter's form, which is known to be US dollars; a bare `cost` may be anything.
         """
-        known = "is_byok" in usage.raw or "cost_details" in usage.raw
-        return reported_cost(usage) if known else UNKNOWN_COST
+        return reported_cost(usage) if self._states_dollars(usage) else UNKNOWN_COST
+
+    def _states_dollars(self, usage: Usage) -> bool:
+        return self.bills_in_dollars or "is_byok" in usage.raw or "cost_details" in usage.raw
+
+    def _doubts(self, usage: Usage, cost: Cost) -> tuple[str, ...]:
+        doubts = usage_doubts(usage)
+        return cost_doubts(usage) + doubts if cost.amount is None and self._states_dollars(usage) else doubts
 
     def decoder(self, call: Call) -> Decoder:
         """See `BaseProvider`."""

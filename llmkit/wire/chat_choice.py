@@ -8,7 +8,8 @@ from typing import cast
 
 from llmkit.messages import FunctionCall, Message, ToolCall
 from llmkit.responses import Choice, ToolCallDelta
-from llmkit.wire.chat_reply import JSON, call_extra, count, details_text, mapping, merge_details, objects, text
+from llmkit.wire.chat_reply import JSON, call_extra, details_text, mapping, merge_details, objects, text
+from llmkit.wire.numbers import place
 
 _FRAGMENTS = frozenset({"arguments", "data", "transcript", "input"})
 _READ = frozenset({"role", "content", "refusal", "reasoning", "reasoning_content", "reasoning_details", "tool_calls"})
@@ -107,7 +108,7 @@ class ChoiceBuilder:
         The index says which. Some upstreams leave it out, or use one index for several whole calls; then a new id
         begins a new call, and a piece without an id goes to the call before it.
         """
-        index = count(piece.get("index"))
+        index = place(piece.get("index"))
         identity = text(piece.get("id")) or None
         if index is None:
             known = next((call for call in self._calls if identity and call.id == identity), None)

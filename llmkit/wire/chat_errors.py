@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import time
 from collections.abc import Mapping
@@ -30,6 +29,7 @@ from llmkit.errors import (
 from llmkit.exchange import HTTPReply
 from llmkit.scrub import scrub
 from llmkit.wire.hints import retry_after
+from llmkit.wire.jsonbytes import decode
 
 #: Codes and types of OpenAI and its imitators. They say more than the status.
 BY_CODE: Mapping[str, type[LLMError]] = {
@@ -107,7 +107,7 @@ def status_of(code: object) -> int | None:
 def error_body(reply: HTTPReply) -> Mapping[str, object] | None:
     """The `error` of a reply's body, as a mapping with at least a message; `None` where the body is no such thing."""
     try:
-        value = json.loads(reply.body.decode("utf-8", "replace"))
+        value = decode(reply.body)
     except (ValueError, RecursionError):
         return None
     if isinstance(value, list) and len(value) == 1:

@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from decimal import Decimal, InvalidOperation
 from typing import cast
 
 from llmkit.messages import FunctionCall, Message, ToolCall
 from llmkit.responses import Choice
-from llmkit.usage import UNKNOWN_COST, Cost, Usage
+from llmkit.usage import UNKNOWN_COST, Cost, Usage, add
+from llmkit.wire.numbers import count, dollars, doubt, is_exact, is_number, place
 
 JSON = Mapping[str, object]
-#: No count is as large; a number that is must not cost time or an exception.
-_MOST = 10**15
 
 _MESSAGE = frozenset(
     {"role", "content", "refusal", "reasoning", "reasoning_content", "reasoning_details", "tool_calls", "annotations"}
@@ -35,15 +33,6 @@ def mapping(value: object) -> JSON:
 def text(value: object) -> str | None:
     """The value if it is text."""
     return value if isinstance(value, str) else None
-
-
-def count(value: object) -> int | None:
-    """A token count: a whole number of 0 or more, however it is written."""
-    if isinstance(value, bool):
-        return None
-    if isinstance(value, (Decimal, float)) and -_MOST < value < _MOST and value == int(value):
-        value = int(value)
-    return value if isinstance(value, int) and value >= 0 else None
 
 
 def objects(value: object) -> tuple[JSON, ...]:
@@ -133,31 +122,52 @@ def reported_cost(usage: Usage) -> Cost:
     With an own key at the upstream provider (`is_byok`) the upstream's charge comes on top; where that is missing,
     the amount is not known.
     """
-    reported = amount(usage.raw.get("cost"))
+    reported = dollars(usage.raw.get("cost"))
     if reported is None:
         return UNKNOWN_COST
     if usage.raw.get("is_byok") is not True:
         return Cost(reported, "reported", reported)
-    upstream = amount(mapping(usage.raw.get("cost_details")).get("upstream_inference_cost"))
+    upstream = dollars(mapping(usage.raw.get("cost_details")).get("upstream_inference_cost"))
     if upstream is None:
         return Cost(None, "unknown", reported)
-    return Cost(reported + upstream, "reported", reported, upstream)
+    return Cost(add(reported, upstream), "reported", reported, upstream)
 
 
-def amount(value: object) -> Decimal | None:
-    """A money amount as the bytes say it; `None` for anything that is no plain number of 0 or more."""
-    if isinstance(value, bool) or not isinstance(value, (int, Decimal, str)):
-        return None
-    try:
-        number = Decimal(value)
-    except InvalidOperation:
-        return None
-    return number if number.is_finite() and number >= 0 else None
+def cost_doubts(usage: Usage) -> tuple[str, ...]:
+    """A sentence for each part of `reported_cost` that is a number and cannot be right."""
+    parts = [("a cost", usage.raw.get("cost"))]
+    if usage.raw.get("is_byok") is True:
+        parts.append(("an upstream cost", mapping(usage.raw.get("cost_details")).get("upstream_inference_cost")))
+    return tuple(doubt(what, value) for what, value in parts if dollars(value) is None and is_exact(value))
+
+
+def count_doubts(counts: JSON, names: Sequence[str]) -> tuple[str, ...]:
+    """A sentence for each of the named counts that is a number and cannot be right."""
+    found: list[str] = []
+    for name in names:
+        value = counts.get(name)
+        if value is not None and count(value) is None and is_number(value):
+            found.append(doubt(f"a figure for {name}", value))
+    return tuple(found)
+
+
+def usage_doubts(usage: Usage) -> tuple[str, ...]:
+    """As `count_doubts`, of all counts that `parse_usage` reads."""
+    raw = usage.raw
+    found: tuple[str, ...] = ()
+    # Nearly always the counts that are absent were not sent, and whole groups are there: nothing to look at.
+    if usage.prompt_tokens is None or usage.completion_tokens is None or usage.total_tokens is None:
+        found += count_doubts(raw, ("prompt_tokens", "completion_tokens", "total_tokens"))
+    if usage.cached_tokens is None or usage.cache_write_tokens is None:
+        found += count_doubts(mapping(raw.get("prompt_tokens_details")), ("cached_tokens", "cache_write_tokens"))
+    if usage.reasoning_tokens is None:
+        found += count_doubts(mapping(raw.get("completion_tokens_details")), ("reasoning_tokens",))
+    return found
 
 
 def parse_choice(raw: JSON, position: int) -> Choice:
     """One choice of a plain reply."""
-    index = count(raw.get("index"))
+    index = place(raw.get("index"))
     return Choice(
         message=parse_message(mapping(raw.get("message"))),
         index=position if index is None else index,

@@ -15,8 +15,9 @@ from llmkit.errors import EmptyResponse, LLMError, MalformedResponse, ResponseTo
 from llmkit.responses import Chunk, ChunkChoice, Delta, Response
 from llmkit.scrub import scrub
 from llmkit.wire.chat_choice import ChoiceBuilder
-from llmkit.wire.chat_reply import JSON, count, extra_of, objects, split_content, text
+from llmkit.wire.chat_reply import JSON, extra_of, objects, split_content, text
 from llmkit.wire.jsonbytes import BOM, decode, decode_exact, unfrozen
+from llmkit.wire.numbers import place
 from llmkit.wire.sse import SSEDecoder
 
 if TYPE_CHECKING:
@@ -151,11 +152,10 @@ class ChatDecoder:
     def _piece(self, raw: JSON, event: JSON) -> ChunkChoice:
         """One choice of an event. This runs for each piece of text: what is rare is looked at only if it is there."""
         index = raw.get("index")
-        if type(index) is not int:
-            index = count(index) or 0
-        builder = self._choices.get(index)
+        builder = self._choices.get(index) if type(index) is int else None
         if builder is None:
-            builder = self._choices[index] = ChoiceBuilder(index)
+            index = place(index) or 0
+            builder = self._choices.get(index) or self._choices.setdefault(index, ChoiceBuilder(index))
         delta = raw.get("delta")
         if type(delta) is not dict:
             message = raw.get("message")

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 
-#: A hint beyond a day is a mistake or a trap; it is ignored.
-LONGEST = 86_400.0
-_DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m(?!s))?(?:(\d+(?:\.\d+)?)s)?(?:(\d+(?:\.\d+)?)ms)?\Z")
+from llmkit.wire.numbers import LONGEST_WAIT, real
+
+_WHOLE, _FRACTION = r"([0-9]{1,15})", r"([0-9]{1,15}(?:\.[0-9]{1,30})?)"
+_DURATION = re.compile(rf"(?:{_WHOLE}h)?(?:{_WHOLE}m(?!s))?(?:{_FRACTION}s)?(?:{_FRACTION}ms)?\Z")
+#: The characters of a date in HTTP. Python's reader of dates takes digits of any script, and underscores.
+_DATE = re.compile(r"[A-Za-z0-9 ,:+-]{1,64}\Z")
 
 
 def retry_after(
@@ -44,17 +46,11 @@ def retry_after(
         _scaled(details.get("retry_after"), 1.0),
         *(resets if limited else ()),
     )
-    return next((wait for wait in candidates if wait is not None and 0 <= wait <= LONGEST), None)
+    return next((wait for wait in candidates if wait is not None and 0 <= wait <= LONGEST_WAIT), None)
 
 
 def _number(value: object) -> float | None:
-    if value is None or isinstance(value, bool):
-        return None
-    try:
-        number = float(str(value).strip())
-    except ValueError:
-        return None
-    return number if math.isfinite(number) else None
+    return real(value.strip() if isinstance(value, str) else value)
 
 
 def _scaled(value: object, factor: float) -> float | None:
@@ -63,7 +59,7 @@ def _scaled(value: object, factor: float) -> float | None:
 
 
 def _date(value: str | None, now: float) -> float | None:
-    if value is None or _number(value) is not None:
+    if value is None or _number(value) is not None or not _DATE.match(value.strip()):
         return None
     try:
         moment = parsedate_to_datetime(value)

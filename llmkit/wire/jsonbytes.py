@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from decimal import Decimal
+from decimal import Decimal, DecimalException
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from llmkit.errors import BadRequest, MalformedResponse
 from llmkit.scrub import scrub
+from llmkit.wire.numbers import decimal_or_numeral, whole_or_numeral
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,7 +27,7 @@ _from_json: Callable[[bytes], object] | None = None
 def decode(data: bytes) -> object:
     """The value of a JSON document; numbers with a fraction are floats.
 
-    Invalid UTF-8 becomes the replacement character, as in SSE.
+    Invalid UTF-8 becomes the replacement character, as in SSE; a number that Python cannot read, a `Numeral`.
 
     Raises:
         ValueError: not JSON.
@@ -39,13 +40,18 @@ def decode(data: bytes) -> object:
     try:
         return _from_json(data)
     except ValueError:
-        # Lone surrogates and invalid UTF-8: rare, and the standard library takes them.
-        return json.loads(data.decode("utf-8-sig", "replace"))
+        # Lone surrogates, invalid UTF-8, endless numbers: rare, and the standard library takes them.
+        return json.loads(data.decode("utf-8-sig", "replace"), parse_int=whole_or_numeral)
 
 
 def decode_exact(data: bytes) -> object:
     """As `decode`, but a number with a fraction or exponent becomes a `Decimal` of exactly its digits."""
-    return json.loads(data.decode("utf-8-sig", "replace"), parse_float=Decimal)
+    text = data.decode("utf-8-sig", "replace")
+    try:
+        return json.loads(text, parse_float=Decimal)
+    except (ValueError, DecimalException):
+        # It may be a number alone that cannot be read. Hooks that take any are slower: most documents need none.
+        return json.loads(text, parse_float=decimal_or_numeral, parse_int=whole_or_numeral)
 
 
 def decode_cut(data: bytes) -> object:

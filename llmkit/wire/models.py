@@ -14,12 +14,12 @@ from llmkit.errors import MalformedResponse
 from llmkit.exchange import HTTPReply
 from llmkit.models import ModelInfo
 from llmkit.pricing import Pricing
-from llmkit.wire.chat_reply import JSON, count, mapping, objects, text
+from llmkit.wire.chat_reply import JSON, mapping, objects, text
 from llmkit.wire.jsonbytes import decode_exact, decode_object
+from llmkit.wire.numbers import count, real
 
 _LAST_DAY = 253_402_300_799
 _MILLISECONDS = 10**11
-_MOST = 10**18
 _DEEPEST = 16
 _CONTEXTS = ("context_length", "context_window", "max_model_len", "max_context_length", "context_size")
 _OUTPUTS = ("max_completion_tokens", "max_output_tokens", "max_output_length")
@@ -116,10 +116,8 @@ def day_of(value: object) -> date | None:
 
 
 def number(value: object) -> float | None:
-    """A finite number."""
-    if isinstance(value, bool) or not isinstance(value, (int, float, Decimal)):
-        return None
-    return float(value) if -_MOST < value < _MOST else None
+    """A finite number; text is none."""
+    return None if isinstance(value, str) else real(value)
 
 
 def plain(value: object, depth: int = 0) -> object:

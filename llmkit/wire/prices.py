@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
 from llmkit.pricing import PriceOverride, Pricing
-from llmkit.wire.chat_reply import count, mapping, objects
+from llmkit.wire.chat_reply import mapping, objects
+from llmkit.wire.numbers import count, exact
 
 _CONDITIONS = ("min_prompt_tokens", "utc_start", "utc_end")
 #: No price is as long or as large; one that is must not cost time.
@@ -17,13 +18,8 @@ _HIGHEST = Decimal("0.01")
 
 def price(value: object) -> Decimal | None:
     """USD out of decimal text or a number; `None` for what is no price, such as "-1", which stands for "it depends"."""
-    if isinstance(value, bool) or not isinstance(value, (str, int, float, Decimal)):
-        return None
-    try:
-        amount = Decimal(value if isinstance(value, Decimal) else str(value))
-    except InvalidOperation:
-        return None
-    if not amount.is_finite() or amount < 0 or amount.adjusted() not in _DIGITS or len(amount.as_tuple().digits) > 40:
+    amount = exact(str(value) if isinstance(value, float) else value)
+    if amount is None or amount < 0 or amount.adjusted() not in _DIGITS or len(amount.as_tuple().digits) > 40:
         return None
     return amount.copy_abs()
 

@@ -13,9 +13,12 @@ from llmkit.responses import Choice, Response
 from llmkit.scrub import scrub
 from llmkit.usage import FREE, UNKNOWN_COST, Timings, Usage
 from llmkit.wire import chat_errors as errors
-from llmkit.wire.chat_reply import count, mapping, objects, text
+from llmkit.wire.chat_reply import count_doubts, mapping, objects, text
+from llmkit.wire.numbers import count
 
 JSON = Mapping[str, object]
+_COUNTS = ("prompt_eval_count", "eval_count")
+_SPANS = ("total_duration", "load_duration", "prompt_eval_duration", "eval_duration")
 PULL_AGAIN = "Pull again: it goes on where it stopped"
 #: What a failed pull says, the class that it means, and what to do.
 _PULL_FAILED = (
@@ -59,6 +62,7 @@ def assemble(name: str, call: Call, events: Sequence[JSON], *, free: bool) -> Re
     return Response(
         choices=(choice,),
         usage=_usage(last),
+        warnings=count_doubts(last, (*_COUNTS, *_SPANS)),
         cost=FREE if free else UNKNOWN_COST,
         model=text(last.get("model"))
         or next((text(event.get("model")) for event in events if event.get("model")), None),
@@ -71,16 +75,15 @@ def assemble(name: str, call: Call, events: Sequence[JSON], *, free: bool) -> Re
 
 def _usage(last: JSON) -> Usage:
     """The counts. A count of zero is left out on this wire, so an absent one is not known to be zero."""
-    prompt, completion = count(last.get("prompt_eval_count")), count(last.get("eval_count"))
+    prompt, completion = (count(last.get(key)) for key in _COUNTS)
     total = None if prompt is None or completion is None else prompt + completion
-    raw = {key: last[key] for key in ("prompt_eval_count", "eval_count") if key in last}
+    raw = {key: last[key] for key in _COUNTS if key in last}
     return Usage(prompt, completion, total, raw=raw)
 
 
 def _timings(last: JSON) -> Timings | None:
     """Nanoseconds of the wire, in seconds."""
-    keys = ("total_duration", "load_duration", "prompt_eval_duration", "eval_duration")
-    spans = [count(last.get(key)) for key in keys]
+    spans = [count(last.get(key)) for key in _SPANS]
     if all(span is None for span in spans):
         return None
     return Timings(*(None if span is None else span / 1e9 for span in spans))

@@ -16,8 +16,9 @@ from llmkit.exchange import HTTPRequest
 from llmkit.models import ModelInfo
 from llmkit.pricing import Pricing
 from llmkit.provider import Operation
-from llmkit.wire.chat_reply import count, mapping, objects, text
+from llmkit.wire.chat_reply import mapping, objects, text
 from llmkit.wire.jsonbytes import decode_object, encode
+from llmkit.wire.numbers import count
 from llmkit_ollama.names import full_name, is_cloud_model
 
 JSON = Mapping[str, object]

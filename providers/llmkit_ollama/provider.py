@@ -147,7 +147,8 @@ class OllamaProvider(BaseProvider):
         made = assemble(self.name, call, [value], free=self.is_free(call))
         if made.finish_reason is None and not delivered(made.message):
             raise EmptyResponse("the reply holds neither content nor a done_reason")
-        return replace(made, raw_response=value, warnings=cut_warning(call, made.usage.prompt_tokens))
+        warnings = (*made.warnings, *cut_warning(call, made.usage.prompt_tokens))
+        return replace(made, raw_response=value, warnings=warnings)
 
     def _parse_lines(self, call: Call, body: bytes) -> Response:
         """Lines in answer to a plain request: some proxies stream whatever was asked."""

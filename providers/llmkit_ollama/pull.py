@@ -8,9 +8,10 @@ from llmkit.errors import EmptyResponse, LLMError, MalformedResponse, ResponseTo
 from llmkit.exchange import HTTPRequest
 from llmkit.models import PullProgress
 from llmkit.scrub import scrub
-from llmkit.wire.chat_reply import count, text
+from llmkit.wire.chat_reply import text
 from llmkit.wire.jsonbytes import decode, encode
 from llmkit.wire.ndjson import NDJSONDecoder
+from llmkit.wire.numbers import count
 from llmkit_ollama.answers import JSON, PULL_AGAIN
 
 

@@ -113,7 +113,8 @@ class OllamaDecoder:
         if error is None and self._last.get("done") is True:
             if delivered or self._last.get("done_reason"):
                 whole = self.partial()
-                return replace(whole, warnings=cut_warning(self._call, whole.usage.prompt_tokens))
+                cut = cut_warning(self._call, whole.usage.prompt_tokens)
+                return replace(whole, warnings=(*whole.warnings, *cut)) if cut else whole
             error = EmptyResponse("the stream holds neither content nor a done_reason")
         if error is None:
             error = StreamInterrupted("the stream ended without done: true") if self._last else self._nothing()

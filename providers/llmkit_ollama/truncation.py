@@ -13,7 +13,8 @@ from collections.abc import Iterator, Sequence
 from typing import cast
 
 from llmkit.provider import Call
-from llmkit.wire.chat_reply import count, mapping
+from llmkit.wire.chat_reply import mapping
+from llmkit.wire.numbers import count
 from llmkit_ollama.host import is_cloud
 from llmkit_ollama.names import is_cloud_model
 from llmkit_ollama.options import OllamaOptions

@@ -12,7 +12,8 @@ from llmkit.exchange import HTTPReply, HTTPRequest
 from llmkit.models import KeyInfo, ModelEndpoint, ModelInfo
 from llmkit.provider import Operation
 from llmkit.wire import models
-from llmkit.wire.chat_reply import JSON, count, mapping, objects, text
+from llmkit.wire.chat_reply import JSON, mapping, objects, text
+from llmkit.wire.numbers import count, exact
 from llmkit.wire.prices import price, pricing
 
 #: The whole list comes at once today. Should it come in pages, no more than these are asked for.
@@ -130,10 +131,11 @@ def _key_info(raw: JSON) -> KeyInfo:
 
 def _money(value: object) -> Decimal | None:
     """USD; what is left can be below zero."""
-    if isinstance(value, (int, Decimal)) and not isinstance(value, bool) and value < 0:
-        amount = price(-value)
-        return None if amount is None else -amount
-    return price(value)
+    amount = exact(value)
+    if amount is None or isinstance(value, str) or amount >= 0:
+        return price(value)
+    owed = price(amount.copy_negate())
+    return None if owed is None else owed.copy_negate()
 
 
 def _data(reply: HTTPReply, what: str) -> JSON:

@@ -11,11 +11,9 @@ from llmkit.exchange import HTTPRequest
 from llmkit.messages import Message
 from llmkit.provider import Call, Operation
 from llmkit.settings import SAMPLING, Settings
-from llmkit.usage import Cost, Usage
 from llmkit.wire import cache_marks
 from llmkit.wire import chat_errors as errors
 from llmkit.wire.chat import ChatProvider
-from llmkit.wire.chat_reply import reported_cost
 from llmkit_openrouter import bounds, failures, names
 from llmkit_openrouter.options import OpenRouterOptions
 from llmkit_openrouter.turns import check_turn
@@ -57,6 +55,7 @@ class OpenRouterProvider(ChatProvider):
     takes_back = frozenset({"reasoning", "reasoning_details", "annotations", "refusal", "images", "audio"})
     max_stop = 4
     takes_cache_control = True
+    bills_in_dollars = True
     models_need_key = False
 
     def resolve_model(self, model: str) -> str:
@@ -156,10 +155,6 @@ class OpenRouterProvider(ChatProvider):
         from llmkit_openrouter import catalogue
 
         return catalogue.check_key()
-
-    def cost(self, call: Call, usage: Usage) -> Cost:
-        """OpenRouter's own figure, exactly. With an own upstream key (BYOK) the upstream's charge comes on top."""
-        return reported_cost(usage)
 
     def make_error(
         self, call: Call, error: Mapping[str, object], status: int | None, headers: Mapping[str, str]

@@ -490,7 +490,7 @@ def test_strange_numbers_of_usage_are_harmless(text: str, plain: bool) -> None:
 
 
 @settings(max_examples=EXAMPLES, deadline=None)
-@given(st.integers(0, 10**9), st.text("0123456789", min_size=1, max_size=40))
+@given(st.integers(0, 10**6 - 1), st.text("0123456789", min_size=1, max_size=40))
 def test_the_cost_has_the_digits_of_the_bytes(whole: int, fraction: str) -> None:
     """The reported cost equals the digits in the bytes, past what a float can hold."""
     body = f'data: {{"id": "g", "choices": [], "usage": {{"cost": {whole}.{fraction}}}}}\n\n'

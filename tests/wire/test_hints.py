@@ -12,7 +12,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from llmkit.wire.hints import LONGEST, retry_after
+from llmkit.wire.hints import retry_after
+from llmkit.wire.numbers import LONGEST_WAIT as LONGEST
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,6 +36,7 @@ NOW: Final = 1_789_302_400.0
         ({"retry-after": "0.25"}, 0.25),
         ({"retry-after": " 7 "}, 7.0),
         ({"retry-after": "1e1"}, 10.0),
+        ({"retry-after": "007"}, 7.0),
         ({"retry-after": str(int(LONGEST))}, LONGEST),
         # retry-after as a date
         ({"retry-after": formatdate(NOW + 30, usegmt=True)}, 30.0),
@@ -72,6 +74,9 @@ def test_headers_that_say_how_long(headers: dict[str, str], expected: float) -> 
         "-5", "NaN", "nan", "inf", "-inf", "1e400", "1000000000000", "86400001", "", " ", "soon", "five",
         formatdate(NOW - 5, usegmt=True), formatdate(NOW + 2 * 86_400, usegmt=True), "Mon, 99 Foo 2026 99:99:99 GMT",
         "Sun, 13 Sep 99999 12:00:00 GMT", "0x10", "1,5", "true", "None", "[]", "9" * 400,
+        "1_0", "1_0.5", "\u0663", "\u0663s", "\uff11\uff10", "+5", "5.", ".5", "1e", "1 0", "Infinity", "9" * 400 + "s",
+        "Sun, 1_3 Sep 2026 12:27:10 GMT", "Sun, \u0661\u0663 Sep 2026 12:27:10 GMT", "9" * 5000,
+        "Sun, 13 Sep " + "9" * 5000 + " 12:00:00 GMT",
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("name", ["retry-after", "retry-after-ms", "x-ratelimit-reset", "x-ratelimit-reset-tokens"])

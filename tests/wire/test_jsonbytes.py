@@ -133,7 +133,7 @@ def test_deep_nesting_is_an_error_of_ours(depth: int) -> None:
         (b"[1]", "JSON list"),
         (b'"text"', "JSON str"),
         (b"null", "JSON NoneType"),
-        (b"9" * 5000, "not JSON"),
+        (b"9" * 5000, "JSON Numeral"),
     ],
 )
 def test_what_is_no_object_is_named(body: bytes, said: str) -> None:
