@@ -224,19 +224,55 @@ def test_no_question_follows_a_redirect(
     assert (evil.requests, evil.connections) == ([], 0)
 
 
+@pytest.mark.parametrize("scheme", ["http", "HTTP", "Http"])
 @pytest.mark.parametrize("provider", ["openai", "openrouter", "ollama"])
 @pytest.mark.parametrize("way", WAYS)
 def test_no_question_takes_a_key_over_plain_http(
-    evil: Simulator, drive: Drive, monkeypatch: pytest.MonkeyPatch, provider: str, way: str
+    evil: Simulator, drive: Drive, monkeypatch: pytest.MonkeyPatch, provider: str, way: str, scheme: str
 ) -> None:
     """Lists, checks and pulls refuse a key over http:// to another host as a call does, also through a proxy."""
     monkeypatch.setenv("HTTP_PROXY", evil.url)
-    error = attempt(drive, way, provider, {"api_key": CALL_KEY, "base_url": "http://gpu-box.invalid:11434"})
+    error = attempt(drive, way, provider, {"api_key": CALL_KEY, "base_url": f"{scheme}://gpu-box.invalid:11434"})
     if not (way == "check" and drive.is_async):
         assert isinstance(error, ConfigError)
         assert "plain http" in str(error) or "fetch" in str(error)
         assert CALL_KEY not in str(error)
     assert evil.requests == []
+
+
+@pytest.mark.parametrize("scheme", ["http", "HTTP", "hTTp"])
+@pytest.mark.parametrize("provider", ["openai", "openrouter", "ollama"])
+@pytest.mark.parametrize("way", WAYS)
+def test_neither_file_nor_variable_leads_a_key_over_plain_http(
+    evil: Simulator,
+    drive: Drive,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    provider: str,
+    way: str,
+    scheme: str,
+) -> None:
+    """A profile with its own key, and the vendor's own variable, are refused there as an argument is."""
+    monkeypatch.setenv("HTTP_PROXY", evil.url)
+    address = f"{scheme}://gpu-box.invalid:11434"
+    (folder / "llmkit.toml").write_text(profile(provider, f'base_url = "{address}"\nkey_env = "WORK_KEY"'))
+    error = attempt(drive, way, "work")
+    if not (way == "check" and drive.is_async):
+        assert isinstance(error, ConfigError)
+    assert evil.requests == []
+    monkeypatch.setenv("OLLAMA_HOST" if provider == "ollama" else f"{provider.upper()}_BASE_URL", address)
+    attempt(drive, way, provider)
+    assert not any(key in sent(evil) for key in KEYS)
+    assert evil.requests == [] or provider == "ollama"  # which asks a server of one's own without a key
+
+
+def test_this_machine_is_asked_however_its_address_is_spelled(sim: Simulator, drive: Drive) -> None:
+    """An upper-case scheme is sent to like a lower-case one."""
+    for provider in ("openai", "openrouter", "ollama"):
+        url = url_of(sim, provider).replace("http://", "HTTP://")
+        assert drive.ask(drive.keep(create_language(provider, "m", base_url=url, api_key=CALL_KEY))).content
+    assert drive.ask(drive.keep(create_language("ollama", "m", base_url=url))).content
+    assert [request.headers.get("authorization") for request in sim.requests] == [*[f"Bearer {CALL_KEY}"] * 3, None]
 
 
 def test_an_ollama_elsewhere_is_listed_without_the_clouds_key(

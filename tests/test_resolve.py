@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from llmkit import ConfigError, create_language
-from llmkit.registry import get_provider
+from llmkit.discovery.catalogue import at_home
+from llmkit.registry import get_provider, known_services
 from llmkit.resolve import check_url, is_loopback, origin, resolve_endpoint
 from llmkit.secret import Secret
 
@@ -252,6 +253,70 @@ def test_this_machine_needs_no_key(host: str) -> None:
     assert key_of(endpoint("openai", base_url=f"http://{host}:8000/v1", api_key=GIVEN)) == GIVEN
 
 
+#: Plain http, and TLS, as somebody may write them.
+PLAIN: Final = ("http://", "HTTP://", "Http://", "hTTp://", "httP://", " HTTP://")
+SECURE: Final = ("https://", "HTTPS://", "Https://", "httpS://")
+
+
+@pytest.mark.parametrize("scheme", PLAIN)
+@pytest.mark.parametrize("key", [GIVEN, Secret(GIVEN), lambda: GIVEN], ids=["text", "secret", "callable"])
+def test_a_scheme_means_the_same_in_any_case(scheme: str, key: Any) -> None:
+    """However http:// is spelled, no provider of any name takes a key there: argument, variable or proxy."""
+    url = f"{scheme}Gpu-Box.example:8000/v1"
+    for name in ("openrouter", "openai", "ollama", *known_services()):
+        for settings in ({}, {"proxy": "HTTP://127.0.0.1:9"}):
+            with pytest.raises(ConfigError, match=r"plain http to gpu-box\.example"):
+                endpoint(name, base_url=url, api_key=key, **settings)
+        for variable in get_provider(name).base_url_env:
+            with pytest.raises(ConfigError, match=r"plain http to gpu-box\.example"):
+                endpoint(name, {variable: url}, api_key=key)
+
+
+@pytest.mark.parametrize("scheme", PLAIN)
+def test_a_variable_may_spell_its_scheme_as_it_likes(scheme: str) -> None:
+    """Nor does the environment's key go there, whichever variable of whichever provider says so."""
+    for name in ("openrouter", "openai", "ollama", *known_services()):
+        provider = get_provider(name)
+        for variable in provider.base_url_env:
+            environ = {**dict.fromkeys(provider.key_env, ENV_KEY), variable: f"{scheme}gpu-box.example:8000/v1"}
+            if provider.key_follows_url:
+                with pytest.raises(ConfigError, match="plain http"):
+                    endpoint(name, environ)
+            else:
+                assert key_of(endpoint(name, environ)) is None
+
+
+@pytest.mark.parametrize("scheme", [*PLAIN, *SECURE])
+@pytest.mark.parametrize("host", ["127.0.0.1:8000", "LocalHost:8000", "[::1]:8000", "API.localhost:8000"])
+def test_this_machine_is_this_machine_in_any_case(scheme: str, host: str) -> None:
+    """A loopback server needs no key and may get one, however its address is spelled; the address is kept in lower case."""
+    url = f"{scheme}{host}/V1"
+    made = endpoint("openai", OPENAI, base_url=url)
+    assert (made.local, key_of(made)) == (True, None)
+    assert made.base_url == f"{scheme}{host}".strip().lower() + "/V1"
+    assert key_of(endpoint("openai", base_url=url, api_key=GIVEN)) == GIVEN
+
+
+@pytest.mark.parametrize("scheme", SECURE)
+@pytest.mark.parametrize(
+    ("provider", "variable", "host"),
+    [
+        ("openrouter", "OPENROUTER_API_KEY", "OpenRouter.AI/api/v1"),
+        ("openrouter", "OPENROUTER_API_KEY", "EU.openrouter.ai/api/v1"),
+        ("openai", "OPENAI_API_KEY", "API.OpenAI.com/v1"),
+        ("ollama", "OLLAMA_API_KEY", "Ollama.COM"),
+        ("groq", "GROQ_API_KEY", "api.GROQ.com/openai/v1"),
+    ],
+)
+def test_a_vendors_own_address_is_its_own_in_any_case(scheme: str, provider: str, variable: str, host: str) -> None:
+    """The vendor's address gets the environment's key however it is spelled, and is known as the vendor's."""
+    made = endpoint(provider, {variable: ENV_KEY}, base_url=scheme + host)
+    name, slash, path = host.partition("/")
+    assert made.base_url == f"https://{name.lower()}{slash}{path}"
+    assert key_of(made) == ENV_KEY
+    assert at_home(get_provider(provider), made.base_url) or provider == "ollama"
+
+
 def test_plain_http_is_allowed_by_name() -> None:
     """`allow_insecure=True` allows a key over http://, on a network that the user trusts; the error says so."""
     made = endpoint("openai", base_url="http://10.0.0.5:8000/v1", api_key=GIVEN, allow_insecure=True)
@@ -342,6 +407,7 @@ def test_a_missing_key_says_what_to_set(provider: str, variable: str, page: str)
         ({"OLLAMA_HOST": "box", "OLLAMA_API_KEY": ENV_KEY}, {}, "http://box:11434", None, False),
         ({"OLLAMA_HOST": "https://box", "OLLAMA_API_KEY": ENV_KEY}, {}, "https://box", None, False),
         ({"OLLAMA_HOST": "ollama.com", "OLLAMA_API_KEY": ENV_KEY}, {}, "https://ollama.com", ENV_KEY, False),
+        ({"OLLAMA_HOST": "Ollama.com", "OLLAMA_API_KEY": ENV_KEY}, {}, "https://ollama.com", ENV_KEY, False),
         ({"OLLAMA_API_KEY": ENV_KEY}, {"base_url": "https://ollama.com"}, "https://ollama.com", ENV_KEY, False),
         ({"OLLAMA_API_KEY": ENV_KEY}, {"base_url": "https://ollama.com/v1"}, "https://ollama.com", ENV_KEY, False),
         ({"OLLAMA_API_KEY": ENV_KEY}, {"base_url": "http://ollama.com"}, "http://ollama.com", None, False),

@@ -70,6 +70,17 @@ def test_a_private_authority_is_trusted_by_ca_bundle(drive: Drive, mode: str, au
         drive.close(model)
 
 
+@pytest.mark.parametrize("scheme", ["HTTPS", "Https"])
+def test_tls_is_tls_in_any_case(drive: Drive, authority: Authority, scheme: str) -> None:
+    """However https:// is spelled, the call is made over TLS, and a certificate is asked for."""
+    with serving(authority.server("127.0.0.1")) as sim:
+        url = sim.openrouter_url.replace("https", scheme)
+        assert drive.ask(at(drive, sim, base_url=url, ca_bundle=authority.bundle)).content == "You said: hello"
+        with pytest.raises(TLSFailed):
+            drive.ask(at(drive, sim, base_url=url))
+        assert len(sim.requests) == 1
+
+
 def test_an_unknown_authority_is_refused(drive: Drive, mode: str, authority: Authority) -> None:
     """Without `ca_bundle` it is `TLSFailed`, which says what to do; nothing is sent, and it is not tried again."""
     with serving(authority.server("127.0.0.1")) as sim:

@@ -26,6 +26,7 @@ from llmkit.folders import cache_folder, write_whole
 from llmkit.models import ModelEndpoint, ModelInfo
 from llmkit.pricing import Pricing
 from llmkit.provider import BaseProvider, SupportsPull
+from llmkit.resolve import plain_case
 
 log = logging.getLogger("llmkit")
 FORMAT = 1
@@ -87,9 +88,9 @@ def _homes(provider: BaseProvider) -> frozenset[str]:
     """The default address, and the same path at the vendor's other origins. A call with tools asks each time."""
     if not provider.default_base_url:
         return frozenset()
-    home = provider.normalise_base_url(provider.default_base_url)
-    path = urlsplit(home).path
-    return frozenset({home, *(provider.normalise_base_url(own + path) for own in provider.key_origins)})
+    path = urlsplit(provider.normalise_base_url(provider.default_base_url)).path
+    urls = (provider.default_base_url, *(own + path for own in provider.key_origins))
+    return frozenset(plain_case(provider.normalise_base_url(url)) for url in urls)
 
 
 def row_of(provider: BaseProvider, models: Sequence[ModelInfo], model: str) -> ModelInfo | None:

@@ -6,7 +6,16 @@ table in the configuration file, built-in defaults. The environment is read when
 
 from __future__ import annotations
 
-from llmkit.resolve.address import Address, Place, Places, check_url, is_loopback, origin, resolve_address
+from llmkit.resolve.address import (
+    Address,
+    Place,
+    Places,
+    check_url,
+    is_loopback,
+    origin,
+    plain_case,
+    resolve_address,
+)
 from llmkit.resolve.endpoint import resolve_endpoint
 from llmkit.resolve.key import resolve_key
 from llmkit.resolve.settings import DEFAULT_TIMEOUT, from_environment, listed, options_for, supported
@@ -22,6 +31,7 @@ __all__ = [
     "listed",
     "options_for",
     "origin",
+    "plain_case",
     "resolve_address",
     "resolve_endpoint",
     "resolve_key",

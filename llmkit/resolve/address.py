@@ -44,7 +44,7 @@ class Address:
     """Where a model sends.
 
     Attributes:
-        url: the address; `origin`: who gave it, in words.
+        url: the address, scheme and host in lower case; `origin`: who gave it, in words.
         place: the table of the file that gave it, if one did.
         local: is it on this machine?
         own: is it the vendor's own, where a key of the environment may go?
@@ -84,8 +84,9 @@ def resolve_address(
         if default is None:
             raise ConfigError(f"{provider.name} has no address of its own", hint="Pass base_url=")
         raw, source, words = default, "the default address", "default"
-    url = provider.normalise_base_url(raw)
-    local = check_url(url, source)
+    written = provider.normalise_base_url(raw)
+    local = check_url(written, source)
+    url = plain_case(written)
     return Address(url, words, place, local, origin(url) in own_origins(provider, named, environ))
 
 
@@ -107,6 +108,12 @@ def check_url(url: str, source: str) -> bool:
     if parts.scheme not in ("http", "https") or not parts.hostname or odd:
         raise ConfigError(f"{source} is not an http:// or https:// address", hint="Shape: https://host/v1")
     return is_loopback(parts.hostname)
+
+
+def plain_case(url: str) -> str:
+    """A checked address as everything after its check reads it: scheme and host mean the same in any case."""
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.lower()).geturl()
 
 
 def is_loopback(host: str) -> bool:
@@ -146,7 +153,7 @@ def _filled(template: str | None, environ: Mapping[str, str]) -> str | None:
     def value(match: re.Match[str]) -> str:
         text = environ.get(match[1], "").strip().rstrip("/")
         if match.start():
-            text = text.removeprefix("https://")  # Some write the host with its scheme.
+            text = re.sub("^https://", "", text, flags=re.IGNORECASE)  # Some write the host with its scheme.
             if text and not re.fullmatch(r"[\w.-]+", text):
                 raise ConfigError(
                     f"the environment variable {match[1]} is no part of an address", hint="It is a host name or an id"

@@ -40,9 +40,10 @@ def resolve_endpoint(
     """
     at = resolve_address(provider, settings, environ, places)
     key, _, _ = resolve_key(provider, settings.get("api_key"), environ, at, places, need_key=need_key)
-    if key is not None and at.url.startswith("http://") and not at.local and not settings.get("allow_insecure"):
+    to = urlsplit(at.url)
+    if key is not None and to.scheme != "https" and not at.local and not settings.get("allow_insecure"):
         raise ConfigError(
-            f"a key would go over plain http to {urlsplit(at.url).hostname}",
+            f"a key would go over plain http to {to.hostname}",
             hint="Use https://, or pass allow_insecure=True on a network that you trust",
             provider=provider.name,
         )

@@ -14,6 +14,7 @@ from functools import lru_cache
 from importlib.metadata import version
 from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeVar, cast
+from urllib.parse import urlsplit
 
 from llmkit.errors import ConfigError
 from llmkit.transport.bodies import refuse_status, refuse_status_async
@@ -44,7 +45,7 @@ def base_headers() -> Mapping[str, str]:
 
 def tls_context(endpoint: Endpoint) -> ssl.SSLContext:
     """The TLS context of an endpoint; one per process for those that trust the same authorities."""
-    plain = endpoint.base_url.startswith("http://") and not endpoint.proxy
+    plain = urlsplit(endpoint.base_url).scheme == "http" and not endpoint.proxy
     key = (plain, endpoint.ca_bundle, endpoint.client_cert)
     with _tls_lock:
         if key not in _tls:

@@ -23,7 +23,7 @@ def parse_host(text: str) -> str:
         scheme = scheme.lower()
         port = 443 if scheme == "https" else 80
     address, slash, path = rest.partition("/")
-    if address == "ollama.com" and not mark:
+    if address.lower() == "ollama.com" and not mark:
         scheme, port = "https", 443
     name, port = _name_and_port(address, port)
     if name in ("", "0.0.0.0", "::", "[::]"):  # noqa: S104 - recognised, to be replaced
