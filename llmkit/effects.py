@@ -42,7 +42,7 @@ class Open:
 
 @dataclass(slots=True)
 class Read:
-    """Read on; bytes must come by `deadline`."""
+    """Read on; bytes must come by `deadline`. After it nothing is read but the end of what came in time."""
 
     deadline: float
 

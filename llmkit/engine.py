@@ -160,7 +160,7 @@ class Plan:
     def _plain(self, target: Target, limit: float | None) -> Flow[Response]:
         call = self.call = target.make_call()
         request = target.request(call)
-        deadline = self._deadline(target, limit)
+        deadline = self._deadline(target.timeout, limit)
         head = yield from open_reply(target.transport, request, deadline)
         reply = yield from self._whole(target, call, head, deadline)
         if 200 <= reply.status < 300:
@@ -187,7 +187,7 @@ class Plan:
     def _streamed(self, target: Target, limit: float | None) -> Flow[Response]:
         call = self.call = target.make_call()
         request = target.request(call)
-        deadline = self._deadline(target, limit)
+        deadline = self._deadline(target.timeout, limit)
         head = yield from open_reply(target.transport, request, deadline)
         if not 200 <= head.status < 300:
             reply = yield from self._whole(target, call, head, deadline)
@@ -209,7 +209,7 @@ class Plan:
             log.debug("provider %s raised", target.provider.name, exc_info=True)
             raise interrupted(error, decoder) from None
         else:
-            yield from _drain(self.clock() + DRAIN)
+            yield from _drain(self._deadline(DRAIN, limit))
         if call.review is not None:
             response = call.review.accept(response)
         if not self.committed and held:
@@ -228,18 +228,17 @@ class Plan:
             if not chunks:
                 continue
             content = _has_content(chunks)
-            if content:
-                deadline = self._deadline(target, limit)
-            if self.committed:
-                yield Emit(chunks)
-                continue
-            held += chunks
-            if content or len(held) > HELD_BACK:
-                self.committed = True
-                yield Emit(held)
+            if not self.committed:
+                held += chunks
+                if not content and len(held) <= HELD_BACK:
+                    continue
+                self.committed, chunks = True, held
+            left = target.timeout if content else deadline - self.clock()
+            yield Emit(chunks)
+            deadline = self._deadline(left, limit)  # from now on: the time that the reader took is not the service's
 
-    def _deadline(self, target: Target, limit: float | None) -> float:
-        own = self.clock() + min(target.timeout, LONGEST)
+    def _deadline(self, seconds: float, limit: float | None) -> float:
+        own = self.clock() + min(seconds, LONGEST)
         return own if limit is None else min(own, limit)
 
     def _placed(self, error: LLMError, target: Target, limit: float | None) -> LLMError:

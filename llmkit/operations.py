@@ -9,7 +9,7 @@ from typing import Generic, TypeVar, cast
 from llmkit.broken import provider_bug
 from llmkit.chain import Chain
 from llmkit.checks import describe
-from llmkit.effects import Emit, Flow, Sleep, open_reply, read
+from llmkit.effects import Emit, Flow, Head, Sleep, open_reply, read
 from llmkit.engine import BODY_LIMIT, LONGEST, redact_error
 from llmkit.errors import ConnectionLost, LLMError, LLMTimeout, ResponseTooLarge
 from llmkit.exchange import HTTPReply, HTTPRequest, Transport
@@ -66,12 +66,7 @@ class Service:
     def _once(self, request: HTTPRequest, model: str) -> Flow[HTTPReply]:
         deadline = self.clock() + min(self.timeout, LONGEST)
         head = yield from open_reply(self.transport, request, deadline)
-        body = bytearray()
-        while data := (yield from read(deadline)):
-            body += data
-            if len(body) > BODY_LIMIT:
-                raise ResponseTooLarge(f"the reply is longer than {BODY_LIMIT} bytes", status=head.status)
-        reply = HTTPReply(head.status, head.headers, bytes(body))
+        reply = yield from _whole(head, deadline)
         if 200 <= reply.status < 300:
             return reply
         raise self.provider.parse_error(Call(model, ()), reply)
@@ -81,15 +76,14 @@ class Service:
         try:
             provider = cast("SupportsPull", self.provider)
             request, decoder = provider.pull(model), provider.pull_decoder(model)
-            head = yield from open_reply(self.transport, request, self.clock() + min(self.timeout, LONGEST))
+            deadline = self.clock() + min(self.timeout, LONGEST)
+            head = yield from open_reply(self.transport, request, deadline)
             if not 200 <= head.status < 300:
-                body = bytearray()
-                while data := (yield from read(self.clock() + self.timeout)):
-                    body += data
-                raise self.provider.parse_error(Call(model, ()), HTTPReply(head.status, head.headers, bytes(body)))
-            while data := (yield from read(self.clock() + min(self.timeout, LONGEST))):
+                raise self.provider.parse_error(Call(model, ()), (yield from _whole(head, deadline)))
+            while data := (yield from read(deadline)):
                 if steps := decoder.feed(data):
                     yield Emit(steps)
+                    deadline = self.clock() + min(self.timeout, LONGEST)  # bytes that are no step prolong nothing
             if steps := decoder.feed(b""):
                 yield Emit(steps)
             decoder.finish()
@@ -105,6 +99,16 @@ class Service:
         error.model = error.model or model or None
         redact_error(error, self.redact)
         return error
+
+
+def _whole(head: Head, deadline: float) -> Flow[HTTPReply]:
+    """Read a reply to its end."""
+    body = bytearray()
+    while data := (yield from read(deadline)):
+        body += data
+        if len(body) > BODY_LIMIT:
+            raise ResponseTooLarge(f"the reply is longer than {BODY_LIMIT} bytes", status=head.status)
+    return HTTPReply(head.status, head.headers, bytes(body))
 
 
 @dataclass(slots=True, repr=False)

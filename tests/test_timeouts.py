@@ -20,6 +20,9 @@ from .conftest import Drive, model_at
 WORDS = ["one ", "two ", "three ", "four ", "five ", "six"]
 #: One provider of each wire format.
 PROVIDERS = ("openrouter", "ollama")
+#: Seconds in which a busy machine sends an event and reads it.
+PATIENCE = 1.5
+DONE = b"data: [DONE]\n\n"
 #: Seconds over the limit that a busy machine may take.
 SLACK = 1.0
 
@@ -114,15 +117,39 @@ def test_a_stream_may_last_longer_than_its_timeout(sim: Simulator, drive: Drive,
     assert time.monotonic() - started > 0.4
 
 
-def test_a_slow_reader_is_not_a_slow_service(sim: Simulator, drive: Drive) -> None:
-    """Time that the caller spends between two chunks does not count against the service."""
-    sim.script(Reply(chunks=WORDS))
-    stream = drive.open(drive.make(sim, "openrouter", timeout=0.3))
-    text = drive.next(stream).content
-    time.sleep(0.4)
-    while len(text) < len("".join(WORDS)):
-        text += drive.next(stream).content
-    assert text == "".join(WORDS)
+def _event(delta: str, finish: str = "null") -> bytes:
+    return b'data: {"choices":[{"index":0,"delta":%s,"finish_reason":%s}]}\n\n' % (delta.encode(), finish.encode())
+
+
+#: Content, a chunk without any, content, the end.
+EVENTS = [_event('{"content":"one "}'), _event('{"role":"assistant"}'), _event('{"content":"two"}', '"stop"'), DONE]
+
+
+@pytest.mark.parametrize("before", [1, 2], ids=["after content", "after a chunk without content"])
+def test_a_slow_reader_is_not_a_slow_service(sim: Simulator, drive: Drive, before: int) -> None:
+    """The service's time to the next content begins when the reader asks for it, whatever was handed out last."""
+    sim.script(Reply(raw_chunks=EVENTS, gated=True))
+    sim.release(before)
+    stream = drive.open(drive.make(sim, "openrouter", timeout=PATIENCE, retry=None))
+    text = "".join(drive.next(stream).content for _ in range(before))
+    time.sleep(PATIENCE * 1.2)
+    sim.release(len(EVENTS))
+    assert text + "".join(chunk.content for chunk in drive.rest(stream)) == "one two"
+
+
+def test_a_deadline_counts_the_readers_time_too(sim: Simulator, drive: Drive) -> None:
+    """`deadline` is time on the wall: a reader who outlasts it gets no more, though the service was in time."""
+    sim.script(Reply(raw_chunks=EVENTS, gated=True))
+    sim.release()
+    stream = drive.open(drive.make(sim, "openrouter", deadline=PATIENCE, retry=None))
+    assert drive.next(stream).content == "one "
+    sim.release()
+    time.sleep(PATIENCE * 1.2)
+    sim.release(len(EVENTS))
+    with pytest.raises(StreamInterrupted) as caught:
+        drive.rest(stream)
+    assert type(caught.value.reason) is DeadlineExceeded
+    assert caught.value.partial_text == "one "
 
 
 def test_a_comment_between_two_contents_does_not_prolong_the_pause(sim: Simulator, drive: Drive) -> None:

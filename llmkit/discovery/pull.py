@@ -16,7 +16,7 @@ from llmkit.provider import SupportsPull
 if TYPE_CHECKING:
     from llmkit.models import PullProgress
 
-#: Seconds of silence after which a pull is given up, where `timeout` does not say.
+#: Seconds without a step after which a pull is given up, where `timeout` does not say.
 SILENCE = 600.0
 
 
@@ -31,8 +31,8 @@ def pull_model(
     Args:
         model: the service's name of the model, or a short name.
         provider: a backend that fetches models.
-        settings: see `ServiceSettings`; `timeout` is the longest silence, 600 seconds by default. The pull as a whole
-            may take as long as it takes.
+        settings: see `ServiceSettings`; `timeout` is the longest time without a step, 600 seconds by default. The pull
+            as a whole may take as long as it takes.
 
     Raises:
         Unsupported: the backend fetches no models.

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from llmkit.errors import FirstTokenTimeout, LLMError
 from llmkit.secret import Secret
-from llmkit.transport.clamp import set_deadline
+from llmkit.transport.clamp import ReadOverdue, check_deadline, set_deadline
 from llmkit.transport.faults import to_error
 
 #: Longest error body that is read; what is beyond is cut off.
@@ -33,6 +33,7 @@ def refuse_status(reply: Any) -> None:
         return
     body = bytearray()
     for part in reply.iter_bytes():
+        check_deadline()
         body += part
         if len(body) > ERROR_LIMIT:
             break
@@ -95,7 +96,11 @@ def _without(body: bytes, key: Secret | None) -> bytes:
 
 
 class SyncBody:
-    """An open reply, read from a thread."""
+    """An open reply, read from a thread.
+
+    What is asked for after its deadline is too late also where it is there already: of a reply that comes without a
+    pause, something always is. Only the end of what came in time is taken.
+    """
 
     __slots__ = ("_address", "_parts", "_reply", "headers", "status")
 
@@ -111,8 +116,11 @@ class SyncBody:
     def read(self, deadline: float) -> bytes:
         set_deadline(deadline)
         outside = sys.exc_info()[1]
+        late = time.monotonic() >= deadline
         try:
             for part in self._parts:
+                if late and part:
+                    raise ReadOverdue
                 if part:
                     return part
             return b""
@@ -146,10 +154,13 @@ class LoopBody:
 
     async def read(self, deadline: float) -> bytes:
         outside = sys.exc_info()[1]
+        late = time.monotonic() >= deadline
         try:
             async with asyncio.timeout_at(loop_time(deadline)):
                 # Not `async for`: leaving that loop would not close the iterator, and it is read on later.
                 while (part := await anext(self._parts, None)) is not None:
+                    if late and part:
+                        raise ReadOverdue
                     if part:
                         return part
             return b""
@@ -171,5 +182,5 @@ def loop_time(deadline: float) -> float:
 
 def _read_error(error: Exception, address: str, outside: BaseException | None) -> LLMError:
     if isinstance(error, TimeoutError):
-        return FirstTokenTimeout(f"{address}: the service was silent for too long")
+        return FirstTokenTimeout(f"{address}: no answer in time")
     return to_error(error, address, outside)

@@ -1,7 +1,8 @@
 """A total deadline for blocking reads.
 
-The HTTP library's read timeout is per read and fixed when the body begins, so a reply that trickles outlives any
-deadline. Here each connect, read and write of the network layer is clamped to the deadline of the calling thread.
+The HTTP library's timeouts are per call of the network and fixed when the request is sent, so a reply that trickles
+outlives any deadline. Here each connect, read and write of the network layer is clamped to the deadline of the calling
+thread, and none begins after it: data that is already there would make any timeout succeed.
 """
 
 from __future__ import annotations
@@ -11,8 +12,20 @@ import time
 from typing import Any, Protocol
 
 _current = threading.local()
-#: A read that starts at its deadline still gets this many seconds, because 0 means "do not block" to a socket.
-_LEAST = 0.001
+#: Bytes that are written at once. The HTTP library applies a timeout to each part that the peer takes, however small.
+_PART = 16 * 1024
+
+
+class ConnectOverdue(TimeoutError):
+    """The deadline was over before a connection was there."""
+
+
+class ReadOverdue(TimeoutError):
+    """The deadline was over before the reply was."""
+
+
+class WriteOverdue(TimeoutError):
+    """The deadline was over before the request was sent."""
 
 
 def set_deadline(deadline: float) -> None:
@@ -20,11 +33,18 @@ def set_deadline(deadline: float) -> None:
     _current.deadline = deadline
 
 
-def _clamped(timeout: float | None) -> float | None:
+def check_deadline() -> None:
+    """Raise `ReadOverdue` if the deadline of this thread is over."""
+    _clamped(None, ReadOverdue)
+
+
+def _clamped(timeout: float | None, overdue: type[TimeoutError]) -> float | None:
     deadline: float | None = getattr(_current, "deadline", None)
     if deadline is None:
         return timeout
-    left = max(deadline - time.monotonic(), _LEAST)
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise overdue
     return left if timeout is None else min(timeout, left)
 
 
@@ -45,15 +65,17 @@ class ClampedStream:
         self.get_extra_info = stream.get_extra_info
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        return self._stream.read(max_bytes, _clamped(timeout))
+        return self._stream.read(max_bytes, _clamped(timeout, ReadOverdue))
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        self._stream.write(buffer, _clamped(timeout))
+        for start in range(0, len(buffer), _PART):
+            self._stream.write(buffer[start : start + _PART], _clamped(timeout, WriteOverdue))
 
     def start_tls(
         self, ssl_context: Any, server_hostname: str | None = None, timeout: float | None = None
     ) -> ClampedStream:
-        return ClampedStream(self._stream.start_tls(ssl_context, server_hostname, _clamped(timeout)))
+        left = _clamped(timeout, ConnectOverdue)
+        return ClampedStream(self._stream.start_tls(ssl_context, server_hostname, left))
 
 
 class ClampedBackend:
@@ -71,10 +93,12 @@ class ClampedBackend:
         local_address: str | None = None,
         socket_options: Any = None,
     ) -> ClampedStream:
-        return ClampedStream(self._backend.connect_tcp(host, port, _clamped(timeout), local_address, socket_options))
+        left = _clamped(timeout, ConnectOverdue)
+        return ClampedStream(self._backend.connect_tcp(host, port, left, local_address, socket_options))
 
     def connect_unix_socket(self, path: str, timeout: float | None = None, socket_options: Any = None) -> ClampedStream:
-        return ClampedStream(self._backend.connect_unix_socket(path, _clamped(timeout), socket_options))
+        left = _clamped(timeout, ConnectOverdue)
+        return ClampedStream(self._backend.connect_unix_socket(path, left, socket_options))
 
 
 def clamp(http_client: Any) -> None:

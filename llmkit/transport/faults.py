@@ -57,6 +57,10 @@ BY_NAME: Mapping[str, tuple[type[LLMError], str]] = {
     "ResponseNotRead": (ProviderBug, "the reply was not read"),
     "RequestNotRead": (ProviderBug, "the request was not read"),
     "StreamError": (ConnectionLost, "the reply broke"),
+    # llmkit.transport.clamp
+    "ConnectOverdue": (ConnectTimeout, "no connection in time"),
+    "ReadOverdue": (FirstTokenTimeout, "no answer in time"),
+    "WriteOverdue": (ProviderTimeout, "the request could not be sent in time"),
     # openai
     "APITimeoutError": (ConnectTimeout, "no answer in time"),
     "APIConnectionError": (ConnectionLost, "the connection failed"),
@@ -141,5 +145,5 @@ def _by_name(error: BaseException) -> tuple[type[LLMError], str] | None:
 def _by_kind(error: Exception) -> tuple[type[LLMError], str]:
     """What is left: no library's own exception."""
     if isinstance(error, (TimeoutError, asyncio.TimeoutError)):
-        return FirstTokenTimeout, "the service was silent for too long"
+        return FirstTokenTimeout, "no answer in time"
     return ConnectionLost, f"the exchange failed with {type(error).__name__}"

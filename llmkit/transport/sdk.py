@@ -212,7 +212,8 @@ class Post:
         most = left * 0.9  # Before the outer limit, so that the error says which it was.
         options = {
             "headers": self._all_headers(request),
-            "timeout": self._timeout(left, connect=min(CONNECT, most), pool=most),
+            # Reads have the deadline that each is given. The library's own clock would run on while nobody reads.
+            "timeout": self._timeout(left, read=None, connect=min(CONNECT, most), pool=most),
             "follow_redirects": False,
         }
         address = self._base_url + request.path
