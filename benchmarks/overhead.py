@@ -274,7 +274,8 @@ def milliseconds() -> dict[str, float]:
         )
         first, again = map(float, made.split())
         known = in_child(
-            "import time, llmkit.models; from llmkit.registry import get_provider; p=get_provider('openai');"
+            "import time, llmkit.types.model_info; from llmkit.provider.registry import get_provider;"
+            "p=get_provider('openai');"
             "t=time.perf_counter(); assert p.known_model('gpt-4o'); print((time.perf_counter()-t)*1000)"
         )
         knowns.append(float(known))

@@ -26,10 +26,10 @@ from llmkit import (
     create_language,
     register,
 )
-from llmkit.exchange import Endpoint, HTTPReply, HTTPRequest
-from llmkit.provider import BaseProvider, Call, Decoder
-from llmkit.responses import Choice, ChunkChoice, Delta
-from llmkit.scrub import scrub
+from llmkit.provider.exchange import Endpoint, HTTPReply, HTTPRequest
+from llmkit.provider.interface import BaseProvider, Call, Decoder
+from llmkit.types.responses import Choice, ChunkChoice, Delta
+from llmkit.types.scrub import scrub
 from llmkit.wire import chat_errors
 from llmkit.wire.ndjson import NDJSONDecoder
 

@@ -9,7 +9,7 @@ from typing import Literal
 from pydantic import BaseModel, Field
 
 from llmkit import create_language
-from llmkit.structured import InvalidStructure
+from llmkit.language.structured.shape import InvalidStructure
 
 
 class City(BaseModel):

@@ -14,30 +14,8 @@ import logging
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from llmkit.attachments import attach
-    from llmkit.batch import BatchStopped
-    from llmkit.comparison import Comparison, acompare, compare
-    from llmkit.config import ConfigFileError
-    from llmkit.conversation import Conversation
-    from llmkit.discovery.availability import (
-        Availability,
-        Check,
-        acheck_available,
-        acheck_key,
-        check_available,
-        check_key,
-    )
-    from llmkit.discovery.inquiry import ServiceSettings
-    from llmkit.discovery.lists import (
-        aget_model_info,
-        alist_free_models,
-        alist_models,
-        get_model_info,
-        list_free_models,
-        list_models,
-    )
-    from llmkit.discovery.pull import apull_model, pull_model
-    from llmkit.discovery.selection import ModelList
+    from llmkit.config.explain import ResolvedSetting, explain_settings
+    from llmkit.config.file.problem import ConfigFileError
     from llmkit.errors import (
         AllTargetsFailed,
         AuthFailed,
@@ -76,38 +54,62 @@ if TYPE_CHECKING:
         UnknownProvider,
         Unsupported,
     )
-    from llmkit.factory import create_language
-    from llmkit.history import HistoryError
-    from llmkit.language import LanguageModel
-    from llmkit.messages import FunctionCall, Message, ToolCall
-    from llmkit.models import KeyInfo, ModelEndpoint, ModelInfo, PullProgress
+    from llmkit.language.attachments import attach
+    from llmkit.language.compare import Comparison, acompare, compare
+    from llmkit.language.conversation import Conversation
+    from llmkit.language.create import create_language
+    from llmkit.language.history import HistoryError
+    from llmkit.language.many import BatchStopped
+    from llmkit.language.model import LanguageModel
+    from llmkit.language.quick import aquick_chat, quick_chat
+    from llmkit.language.stream import AsyncChatStream, ChatStream
+    from llmkit.language.structured.shape import InvalidStructure
+    from llmkit.language.tools.invoke import ainvoke_tools, invoke_tools
+    from llmkit.language.tools.results import ToolResultError
+    from llmkit.language.tools.tool import Tool
+    from llmkit.language.trim import trim_messages
     from llmkit.money.totals import Totals
-    from llmkit.parts import AudioPart, FilePart, ImagePart, OtherPart, TextPart
-    from llmkit.pricing import PriceOverride, Pricing
-    from llmkit.profiles import ResolvedSetting, explain_settings
-    from llmkit.provider import BaseProvider
-    from llmkit.quick import aquick_chat, quick_chat
-    from llmkit.registry import Installed, installed_providers, known_services, register
-    from llmkit.responses import Attempt, Choice, Chunk, ChunkChoice, Delta, Response, ToolCallDelta
-    from llmkit.retry import RetryPolicy
-    from llmkit.settings import CallSettings, Settings
-    from llmkit.stream import AsyncChatStream, ChatStream
-    from llmkit.structured import InvalidStructure
-    from llmkit.tools import Tool, ToolResultError, ainvoke_tools, invoke_tools
-    from llmkit.trim import trim_messages
-    from llmkit.usage import Cost, Timings, Usage
+    from llmkit.operations.asking import ServiceSettings
+    from llmkit.operations.availability import (
+        Availability,
+        Check,
+        acheck_available,
+        acheck_key,
+        check_available,
+        check_key,
+    )
+    from llmkit.operations.lists import (
+        aget_model_info,
+        alist_free_models,
+        alist_models,
+        get_model_info,
+        list_free_models,
+        list_models,
+    )
+    from llmkit.operations.pull import apull_model, pull_model
+    from llmkit.operations.selection import ModelList
+    from llmkit.provider.interface import BaseProvider
+    from llmkit.provider.registry import Installed, installed_providers, known_services, register
+    from llmkit.resilience.retry import RetryPolicy
+    from llmkit.types.messages import FunctionCall, Message, ToolCall
+    from llmkit.types.model_info import KeyInfo, ModelEndpoint, ModelInfo, PullProgress
+    from llmkit.types.parts import AudioPart, FilePart, ImagePart, OtherPart, TextPart
+    from llmkit.types.pricing import PriceOverride, Pricing
+    from llmkit.types.responses import Attempt, Choice, Chunk, ChunkChoice, Delta, Response, ToolCallDelta
+    from llmkit.types.settings import CallSettings, Settings
+    from llmkit.types.usage import Cost, Timings, Usage
 
 _HOMES = {
-    "attachments": "attach",
-    "batch": "BatchStopped",
-    "comparison": "Comparison acompare compare",
-    "config": "ConfigFileError",
-    "conversation": "Conversation",
-    "discovery.availability": "Availability Check acheck_available acheck_key check_available check_key",
-    "discovery.inquiry": "ServiceSettings",
-    "discovery.lists": "aget_model_info alist_free_models alist_models get_model_info list_free_models list_models",
-    "discovery.pull": "apull_model pull_model",
-    "discovery.selection": "ModelList",
+    "language.attachments": "attach",
+    "language.many": "BatchStopped",
+    "language.compare": "Comparison acompare compare",
+    "config.file.problem": "ConfigFileError",
+    "language.conversation": "Conversation",
+    "operations.availability": "Availability Check acheck_available acheck_key check_available check_key",
+    "operations.asking": "ServiceSettings",
+    "operations.lists": "aget_model_info alist_free_models alist_models get_model_info list_free_models list_models",
+    "operations.pull": "apull_model pull_model",
+    "operations.selection": "ModelList",
     "errors": (
         "AllTargetsFailed AuthFailed BadRequest ConfigError Conflict ConnectFailed ConnectTimeout ConnectionFailed "
         "ConnectionLost ContentRefused ContextLengthExceeded DeadlineExceeded EmptyResponse FirstTokenTimeout "
@@ -116,26 +118,28 @@ _HOMES = {
         "ProviderTimeout QuotaExhausted RateLimited ResponseTooLarge ServerError StreamInterrupted TLSFailed "
         "UnknownProvider Unsupported"
     ),
-    "factory": "create_language",
-    "history": "HistoryError",
-    "language": "LanguageModel",
-    "messages": "FunctionCall Message ToolCall",
-    "models": "KeyInfo ModelEndpoint ModelInfo PullProgress",
+    "language.create": "create_language",
+    "language.history": "HistoryError",
+    "language.model": "LanguageModel",
+    "types.messages": "FunctionCall Message ToolCall",
+    "types.model_info": "KeyInfo ModelEndpoint ModelInfo PullProgress",
     "money.totals": "Totals",
-    "parts": "AudioPart FilePart ImagePart OtherPart TextPart",
-    "pricing": "PriceOverride Pricing",
-    "profiles": "ResolvedSetting explain_settings",
-    "provider": "BaseProvider",
-    "quick": "aquick_chat quick_chat",
-    "registry": "Installed installed_providers known_services register",
-    "responses": "Attempt Choice Chunk ChunkChoice Delta Response ToolCallDelta",
-    "retry": "RetryPolicy",
-    "settings": "CallSettings Settings",
-    "stream": "AsyncChatStream ChatStream",
-    "structured": "InvalidStructure",
-    "tools": "Tool ToolResultError ainvoke_tools invoke_tools",
-    "trim": "trim_messages",
-    "usage": "Cost Timings Usage",
+    "types.parts": "AudioPart FilePart ImagePart OtherPart TextPart",
+    "types.pricing": "PriceOverride Pricing",
+    "config.explain": "ResolvedSetting explain_settings",
+    "provider.interface": "BaseProvider",
+    "language.quick": "aquick_chat quick_chat",
+    "provider.registry": "Installed installed_providers known_services register",
+    "types.responses": "Attempt Choice Chunk ChunkChoice Delta Response ToolCallDelta",
+    "resilience.retry": "RetryPolicy",
+    "types.settings": "CallSettings Settings",
+    "language.stream": "AsyncChatStream ChatStream",
+    "language.structured.shape": "InvalidStructure",
+    "language.tools.invoke": "ainvoke_tools invoke_tools",
+    "language.tools.results": "ToolResultError",
+    "language.tools.tool": "Tool",
+    "language.trim": "trim_messages",
+    "types.usage": "Cost Timings Usage",
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
 

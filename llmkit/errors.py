@@ -37,9 +37,9 @@
     ├── ModelClosed                        a call after `close()`
     └── ProviderBug                        a provider raised something that is not an LLMError
 
-Those of one subject stand with it: `InvalidStructure` (llmkit.structured), `ToolResultError` (llmkit.tools),
-`BatchStopped` (llmkit.batch), and of the `ConfigError`s `ConfigFileError` (llmkit.config), `HistoryError`
-(llmkit.conversation).
+Those of one subject stand with it: `InvalidStructure` (llmkit.language.structured), `ToolResultError`
+(llmkit.language.tools), `BatchStopped` (llmkit.language.many), and of the `ConfigError`s `ConfigFileError`
+(llmkit.config.file), `HistoryError` (llmkit.language.history).
 
 What may go in here: values and text, standard library only. What must not: a key, a header, a request object, the
 exception of an HTTP library. A cause is kept as its class name and scrubbed text (`cause`), because the original
@@ -53,7 +53,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from llmkit.responses import Attempt, Response
+    from llmkit.types.responses import Attempt, Response
 
 Billed = Literal["no", "unknown"]
 

@@ -9,11 +9,11 @@ from typing import Any
 
 from llmkit import KeyInfo, ModelInfo, Pricing, register
 from llmkit.errors import LLMError
-from llmkit.exchange import Endpoint, HTTPReply, HTTPRequest
-from llmkit.provider import BaseProvider, Call, Decoder, Operation
-from llmkit.registry import registry
-from llmkit.responses import Response
-from llmkit.settings import Settings
+from llmkit.provider.exchange import Endpoint, HTTPReply, HTTPRequest
+from llmkit.provider.interface import BaseProvider, Call, Decoder, Operation
+from llmkit.provider.registry import registry
+from llmkit.types.responses import Response
+from llmkit.types.settings import Settings
 from llmkit.wire.chat import ChatProvider
 from llmkit.wire.jsonbytes import decode_object
 

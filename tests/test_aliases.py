@@ -12,7 +12,7 @@ from typing import Final
 import pytest
 
 from llmkit import LLMError, ModelNotFound, create_language
-from llmkit.registry import get_provider
+from llmkit.provider.registry import get_provider
 from llmkit.testing.simulator import Reply, Simulator
 from llmkit_openai.services import SERVICES
 from llmkit_openrouter import OpenRouterProvider, names

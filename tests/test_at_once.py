@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from llmkit import BatchStopped, InvalidStructure, LLMError, ModelClosed, Response
-from llmkit.conversation import Conversation
+from llmkit.language.conversation import Conversation
 from llmkit.testing.simulator import Reply, Simulator
 
 from .conftest import FAST, Drive, model_at, until

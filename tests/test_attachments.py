@@ -24,8 +24,8 @@ from llmkit import (
     PayloadTooLarge,
     TextPart,
 )
-from llmkit.attachments import MAX_BYTES, attach
-from llmkit.messages import to_messages
+from llmkit.language.attachments import MAX_BYTES, attach
+from llmkit.types.messages import to_messages
 
 EXAMPLES: Final = int(os.environ.get("LLMKIT_EXAMPLES", "200"))
 PNG: Final = b"\x89PNG\r\n\x1a\n\x00\x00"

@@ -26,9 +26,9 @@ from llmkit import (
     UnknownProvider,
     Unsupported,
 )
-from llmkit.discovery.availability import Availability, check_available, check_key
-from llmkit.discovery.catalogue import path_of
-from llmkit.discovery.lists import list_models
+from llmkit.operations.availability import Availability, check_available, check_key
+from llmkit.operations.known_models import path_of
+from llmkit.operations.lists import list_models
 from llmkit.testing.simulator import Reply, Simulator
 
 from .acme import Acme, Detailed, KeyChecking, Listless, do, registered

@@ -22,11 +22,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from llmkit import ModelEndpoint, ModelInfo, PriceOverride, Pricing, UnknownProvider
-from llmkit.discovery import catalogue
-from llmkit.discovery.catalogue import known_model, load, path_of, store
-from llmkit.discovery.lists import known_models
-from llmkit.discovery.selection import Wanted, select
-from llmkit.registry import get_provider
+from llmkit.operations import known_models as catalogue
+from llmkit.operations.known_models import known_model, load, path_of, store
+from llmkit.operations.lists import known_models
+from llmkit.operations.selection import Wanted, select
+from llmkit.provider.registry import get_provider
 
 from .acme import TABLE, Acme, Detailed, registered
 
@@ -198,7 +198,7 @@ def test_a_full_disk_leaves_the_old_list(tmp_path: Path) -> None:
     code = """
         import resource
         from llmkit import ModelInfo
-        from llmkit.discovery.catalogue import load, store
+        from llmkit.operations.known_models import load, store
         store("acme", "u", [ModelInfo("old")], 1.0)
         resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
         store("acme", "u", [ModelInfo(f"new-{n}") for n in range(1000)], 2.0)

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from llmkit import RetryPolicy, errors
-from llmkit.chain import Chain
 from llmkit.errors import LLMError
-from llmkit.retry import Retries
+from llmkit.resilience.chain import Chain
+from llmkit.resilience.retry import Retries
 
 EXAMPLES: Final = int(os.environ.get("LLMKIT_EXAMPLES", "200"))
 

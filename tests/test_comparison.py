@@ -20,7 +20,7 @@ from llmkit import (
     Unsupported,
     Usage,
 )
-from llmkit.comparison import Comparison, acompare, compare
+from llmkit.language.compare import Comparison, acompare, compare
 from llmkit.testing import Answer, FakeModel
 from llmkit.testing.simulator import Reply, Simulator
 

@@ -12,11 +12,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmkit.config import ConfigFileError, current, default_profile, find, profile_names
-from llmkit.config.file import LONGEST, check_owner, parse, user_file
-from llmkit.config.references import filled, malformed, variables
-from llmkit.config.schema import check_document
-from llmkit.config.secrets import holds_secret
+from llmkit.config.file.find import (
+    LONGEST,
+    check_owner,
+    current,
+    default_profile,
+    find,
+    parse,
+    profile_names,
+    user_file,
+)
+from llmkit.config.file.problem import ConfigFileError
+from llmkit.config.file.references import filled, malformed, variables
+from llmkit.config.file.schema import check_document
+from llmkit.config.file.secrets import holds_secret
 from llmkit.errors import ConfigError
 
 PROFILE: Final = '[profiles.{0}]\nprovider = "ollama"\nmodel = "{0}"\n'

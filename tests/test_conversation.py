@@ -29,7 +29,8 @@ from llmkit import (
     TextPart,
     ToolCall,
 )
-from llmkit.conversation import Conversation, HistoryError
+from llmkit.language.conversation import Conversation
+from llmkit.language.history import HistoryError
 from llmkit.testing import Answer, FakeModel
 from llmkit.testing.simulator import Reply, Simulator
 

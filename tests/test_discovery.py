@@ -33,9 +33,9 @@ from llmkit import (
     UnknownProvider,
     Unsupported,
 )
-from llmkit.discovery.availability import check_available
-from llmkit.discovery.catalogue import path_of
-from llmkit.discovery.lists import alist_models, get_model_info, list_free_models, list_models
+from llmkit.operations.availability import check_available
+from llmkit.operations.known_models import path_of
+from llmkit.operations.lists import alist_models, get_model_info, list_free_models, list_models
 from llmkit.testing.simulator import Reply, Simulator
 
 from .acme import TABLE, Acme, Detailed, Listless, do, registered
@@ -303,7 +303,7 @@ def test_a_kept_list_needs_no_http_library(sim: Simulator) -> None:
     list_models("openrouter", base_url=sim.openrouter_url)
     code = f"""
         import sys
-        from llmkit.discovery.lists import list_models
+        from llmkit.operations.lists import list_models
         print(len(list_models("openrouter", base_url={sim.openrouter_url!r})), "openai" in sys.modules)
     """
     done = subprocess.run([sys.executable, "-c", dedent(code)], capture_output=True, text=True, check=True)

@@ -31,10 +31,10 @@ from sybil.parsers.myst import CodeBlockParser
 
 import llmkit
 from llmkit import LanguageModel, RetryPolicy, errors, known_services
-from llmkit.provider import BaseProvider
-from llmkit.registry import get_provider, registry
-from llmkit.settings import SAMPLING, CallSettings, Settings
+from llmkit.provider.interface import BaseProvider
+from llmkit.provider.registry import get_provider, registry
 from llmkit.testing.simulator import Reply, Simulator, faults
+from llmkit.types.settings import SAMPLING, CallSettings, Settings
 from llmkit.wire.chat import ChatProvider
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -323,13 +323,13 @@ def test_the_testing_page_lists_every_fault() -> None:
     assert set(rows(page("testing"), "item")) == own
 
 
-def test_the_design_page_draws_the_floors() -> None:
-    """The table of floors is the one that the test of the imports holds."""
-    floors = runpy.run_path(str(ROOT / "tests" / "test_floors.py"))["FLOORS"]
-    drawn: dict[str, int] = {}
-    for number, names in re.findall(r"^\| (\d) \| ([^|]*) \|", page("design"), re.MULTILINE):
-        drawn.update(dict.fromkeys(re.findall(r"`([^`]+)`", names), int(number)))
-    assert drawn == floors
+def test_the_design_page_draws_the_rooms() -> None:
+    """The tree of the page has the rooms that the test of the imports holds, in its order, a sentence each."""
+    rooms = runpy.run_path(str(ROOT / "tests" / "test_rooms.py"))["ROOMS"]
+    tree = page("design").partition("## Rooms")[2].partition("```text")[2].partition("```")[0]
+    drawn = re.findall(r"^    (\w+)(?:/|\.py) +(\w.*)$", tree, re.MULTILINE)
+    assert tuple(name for name, _ in drawn) == rooms
+    assert all(len(sentence.split()) > 2 for _, sentence in drawn)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from llmkit.registry import get_provider
+from llmkit.provider.registry import get_provider
 
 TEXT = (Path(__file__).resolve().parent.parent / ".env.example").read_text("utf-8")
 OWN = ("openrouter", "openai", "ollama")

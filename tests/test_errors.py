@@ -20,9 +20,9 @@ from hypothesis import strategies as st
 import llmkit
 from llmkit import errors
 from llmkit.errors import AllTargetsFailed, LLMError, StreamInterrupted
-from llmkit.messages import Message
-from llmkit.responses import Attempt, Choice, Response
-from llmkit.scrub import scrub
+from llmkit.types.messages import Message
+from llmkit.types.responses import Attempt, Choice, Response
+from llmkit.types.scrub import scrub
 
 EXAMPLES: Final = int(os.environ.get("LLMKIT_EXAMPLES", "200"))
 CLASSES: Final = tuple(

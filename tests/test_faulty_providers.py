@@ -9,15 +9,15 @@ from typing import Any
 import pytest
 
 from llmkit import ModelInfo, ProviderBug, Response, StreamInterrupted
-from llmkit.discovery.availability import check_available
-from llmkit.discovery.catalogue import path_of
-from llmkit.discovery.lists import get_model_info, list_models
-from llmkit.discovery.pull import apull_model, pull_model
-from llmkit.exchange import HTTPRequest
-from llmkit.provider import Call
-from llmkit.responses import Chunk
+from llmkit.operations.availability import check_available
+from llmkit.operations.known_models import path_of
+from llmkit.operations.lists import get_model_info, list_models
+from llmkit.operations.pull import apull_model, pull_model
+from llmkit.provider.exchange import HTTPRequest
+from llmkit.provider.interface import Call
 from llmkit.testing.simulator import Reply, Simulator
-from llmkit.usage import Cost
+from llmkit.types.responses import Chunk
+from llmkit.types.usage import Cost
 from llmkit.wire.chat_stream import ChatDecoder
 
 from .acme import Acme, do, registered

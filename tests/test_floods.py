@@ -13,7 +13,7 @@ from typing import Any, Final
 import pytest
 
 from llmkit import DeadlineExceeded, FirstTokenTimeout, LLMError, LLMTimeout, StreamInterrupted, create_language
-from llmkit.discovery.pull import apull_model, pull_model
+from llmkit.operations.pull import apull_model, pull_model
 
 from .conftest import KEY, MODELS, Drive
 

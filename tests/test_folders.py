@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from llmkit.folders import cache_folder, config_folder
+from llmkit.config.folders import cache_folder, config_folder
 
 FOLDERS = [(config_folder, "XDG_CONFIG_HOME", ".config"), (cache_folder, "XDG_CACHE_HOME", ".cache")]
 

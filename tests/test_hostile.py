@@ -26,7 +26,7 @@ from llmkit import (
     pull_model,
     quick_chat,
 )
-from llmkit.folders import cache_folder
+from llmkit.config.folders import cache_folder
 from llmkit.testing.simulator import Reply, Simulator
 
 from .conftest import Drive
@@ -357,7 +357,7 @@ def test_numbers_and_texts_of_a_list_do_no_harm(sim: Simulator, drive: Drive, ro
 @pytest.mark.parametrize("name", ["../../evil", "a/b", "..", "nul\0", "x" * 500, "\N{SNOWMAN}"])
 def test_a_name_is_no_path_of_the_cache(name: str) -> None:
     """A provider's name, whatever is in it, stays one file in the folder of the cache."""
-    from llmkit.discovery.catalogue import path_of
+    from llmkit.operations.known_models import path_of
 
     path = path_of(name, "https://example.com/../..")
     assert path.parent == cache_folder()

@@ -49,8 +49,8 @@ def test_a_successful_call_does_not_load_tenacity() -> None:
 def test_one_tls_context_serves_the_process() -> None:
     """All endpoints that trust the same authorities share one TLS context; plain http loads none."""
     code = (
-        "from llmkit.exchange import Endpoint\n"
-        "from llmkit.transport.clients import tls_context as t\n"
+        "from llmkit.provider.exchange import Endpoint\n"
+        "from llmkit.transport.sdk.clients import tls_context as t\n"
         "a, b = t(Endpoint('https://a.example')), t(Endpoint('https://b.example'))\n"
         "assert a is b and a.cert_store_stats()['x509_ca'] > 0\n"
         "c = t(Endpoint('http://127.0.0.1:1'))\n"

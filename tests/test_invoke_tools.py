@@ -23,9 +23,11 @@ import pytest
 from pydantic import BaseModel
 
 from llmkit import ConfigError, FunctionCall, Message, Response, ToolCall
-from llmkit.responses import Choice
+from llmkit.language.tools.invoke import ainvoke_tools, invoke_tools
+from llmkit.language.tools.results import ToolResultError
+from llmkit.language.tools.tool import Tool
 from llmkit.testing.simulator import Reply, Simulator
-from llmkit.tools import Tool, ToolResultError, ainvoke_tools, invoke_tools
+from llmkit.types.responses import Choice
 
 from .conftest import PROVIDERS, Drive, until
 
@@ -540,7 +542,7 @@ def test_a_function_that_never_ends_does_not_hold_up_the_program() -> None:
     script = """
 import threading
 from llmkit import FunctionCall, ToolCall
-from llmkit.tools import invoke_tools
+from llmkit.language.tools.invoke import invoke_tools
 def wait(): threading.Event().wait()
 calls = [ToolCall(None, FunctionCall("wait"))]
 for parallel in (False, True):

@@ -35,12 +35,12 @@ from llmkit import (
     ServerError,
     Unsupported,
 )
-from llmkit.batch import Batch
-from llmkit.progress import notes
-from llmkit.responses import Attempt
+from llmkit.language.many import Batch
+from llmkit.language.progress import notes
 from llmkit.testing import Answer, FakeModel
 from llmkit.testing.simulator import Reply, Simulator
-from llmkit.usage import NOT_BILLED, UNKNOWN_COST, Cost
+from llmkit.types.responses import Attempt
+from llmkit.types.usage import NOT_BILLED, UNKNOWN_COST, Cost
 
 from .conftest import Drive, model_at, until
 
@@ -516,7 +516,7 @@ def test_however_calls_end_each_input_has_one_result(
 PROGRAM = """
 import sys
 from llmkit import create_language
-from llmkit.progress import bar
+from llmkit.language.progress import bar
 from llmkit.testing import FakeModel
 if {hidden}:
     sys.modules["rich"] = None
@@ -622,7 +622,7 @@ def test_a_bar_that_cannot_be_shown_is_an_error(sim: Simulator) -> None:
 
 TWO = """
 from decimal import Decimal
-from llmkit.progress import bar
+from llmkit.language.progress import bar
 with bar("\x1b[2Jasking [bold]x\x07", 4, show=True) as shown, bar("second", 2, show=True) as silent:
     silent.update(1)
     shown.update(1)

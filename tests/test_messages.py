@@ -25,9 +25,9 @@ from llmkit import (
     Unsupported,
     create_language,
 )
-from llmkit.messages import to_messages
-from llmkit.parts import data_url
-from llmkit.provider import Call
+from llmkit.provider.interface import Call
+from llmkit.types.messages import to_messages
+from llmkit.types.parts import data_url
 from llmkit_ollama import OllamaProvider
 from llmkit_openai import OpenAIProvider
 from llmkit_openrouter import OpenRouterProvider

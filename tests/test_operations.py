@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from llmkit import ConnectionLost, LLMError, ModelNotFound, RetryPolicy
-from llmkit.exchange import Endpoint, HTTPRequest
-from llmkit.operations import Once, Service
-from llmkit.provider import Operation
-from llmkit.secret import Secret
+from llmkit.engine.operation import Once, Service
+from llmkit.provider.exchange import Endpoint, HTTPRequest
+from llmkit.provider.interface import Operation
 from llmkit.testing.simulator import Reply, Simulator
 from llmkit.transport.drivers import AsyncRun, run
-from llmkit.transport.sdk import SDKTransport
+from llmkit.transport.sdk.transport import SDKTransport
+from llmkit.types.secret import Secret
 from llmkit.wire.chat import ChatProvider
 
 from .conftest import FAST, KEY, Drive

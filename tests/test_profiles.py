@@ -12,18 +12,18 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from llmkit import ConfigError, LanguageModel, RetryPolicy, UnknownProvider, create_language, register
-from llmkit.config import ConfigFileError
-from llmkit.locate import connect, resolve_target
-from llmkit.registry import registry
-from llmkit.secret import Secret
+from llmkit.config.file.problem import ConfigFileError
+from llmkit.config.locate import connect, resolve_target
+from llmkit.provider.registry import registry
 from llmkit.testing.simulator import Reply
+from llmkit.types.secret import Secret
 from llmkit_ollama import OllamaOptions
 from llmkit_openrouter import OpenRouterOptions
 
 from .conftest import KEY
 
 if TYPE_CHECKING:
-    from llmkit.exchange import Endpoint
+    from llmkit.provider.exchange import Endpoint
     from llmkit.testing.simulator import Simulator
 
     from .conftest import Drive

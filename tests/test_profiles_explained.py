@@ -9,9 +9,8 @@ from typing import Any, Final
 import pytest
 
 from llmkit import ConfigError, create_language
-from llmkit.config import ConfigFileError
-from llmkit.profiles import ResolvedSetting, explain_settings
-from llmkit.profiles.explain import masked
+from llmkit.config.explain import ResolvedSetting, explain_settings, masked
+from llmkit.config.file.problem import ConfigFileError
 from llmkit_openrouter import OpenRouterOptions
 
 KEY: Final = "sk-canary-0123456789abcdef"

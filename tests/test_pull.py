@@ -22,8 +22,8 @@ from llmkit import (
     PullProgress,
     Unsupported,
 )
-from llmkit.discovery.lists import list_models
-from llmkit.discovery.pull import apull_model, pull_model
+from llmkit.operations.lists import list_models
+from llmkit.operations.pull import apull_model, pull_model
 from llmkit.testing.simulator import Reply, Simulator
 
 from .conftest import Drive, until

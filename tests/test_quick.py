@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from llmkit import ConfigError, EmptyResponse, UnknownProvider
-from llmkit.quick import adefault_target, aquick_chat, default_target, quick_chat
+from llmkit.language.quick import adefault_target, aquick_chat, default_target, quick_chat
 from llmkit.testing.simulator import Reply, Simulator
 
 KEYS = ("OPENROUTER_API_KEY", "OPENAI_API_KEY")

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from llmkit import ModelNotFound, Unsupported, get_model_info, list_models
-from llmkit.discovery.catalogue import at_home
-from llmkit.registry import get_provider
+from llmkit.operations.known_models import at_home
+from llmkit.provider.registry import get_provider
 from llmkit.testing.simulator import Simulator
 
 from .conftest import KEY, Drive, model_at, url_of

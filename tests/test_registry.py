@@ -323,7 +323,7 @@ def test_a_plugin_may_use_the_registry_itself(place):
     outcomes = place.run("""
 import faulthandler
 faulthandler.dump_traceback_later(10, exit=True)
-from llmkit.registry import get_provider
+from llmkit.provider.registry import get_provider
 acme = outcome(lambda: create_language("acme", "m"))
 alias = outcome(lambda: create_language("acme-alias", "m"))
 register("built-on", lambda name: type(get_provider("ollama"))(name))

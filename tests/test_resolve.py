@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from llmkit import ConfigError, create_language
-from llmkit.discovery.catalogue import at_home
-from llmkit.registry import get_provider, known_services
-from llmkit.resolve import check_url, is_loopback, origin, resolve_endpoint
-from llmkit.secret import Secret
+from llmkit.config.address import check_url, is_loopback, origin
+from llmkit.config.endpoint import resolve_endpoint
+from llmkit.operations.known_models import at_home
+from llmkit.provider.registry import get_provider, known_services
+from llmkit.types.secret import Secret
 
 if TYPE_CHECKING:
-    from llmkit.exchange import Endpoint
+    from llmkit.provider.exchange import Endpoint
     from llmkit.testing.simulator import Simulator
 
 ENV_KEY: Final = "sk-env-canary-0123456789"

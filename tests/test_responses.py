@@ -229,7 +229,7 @@ def test_a_repr_is_short_and_holds_no_answer(value: Any) -> None:
 
 def test_a_streams_chunk_is_a_plain_chunk() -> None:
     """A chunk that was read from a stream is equal to one made by hand, frozen, and survives pickle."""
-    from llmkit.provider import Call
+    from llmkit.provider.interface import Call
     from llmkit_openai import OpenAIProvider
 
     decoder = OpenAIProvider("openai").decoder(Call("m", (Message("user", "x"),), stream=True))

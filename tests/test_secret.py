@@ -17,8 +17,8 @@ import pytest
 from pydantic_core import to_json
 
 from llmkit import LanguageModel, LLMError, create_language
-from llmkit.exchange import Endpoint
-from llmkit.secret import Secret
+from llmkit.provider.exchange import Endpoint
+from llmkit.types.secret import Secret
 
 CANARY: Final = "sk-canary-0123456789abcdef"
 LOCAL: Final = "http://127.0.0.1:9/v1"

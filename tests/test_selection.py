@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmkit import BadRequest, ConfigError, ModelInfo, Pricing
-from llmkit.discovery.selection import ModelList, Wanted, in_words, nearest, select
-from llmkit.models import CAPABILITIES
-from llmkit.pricing import MILLION
+from llmkit.operations.selection import ModelList, Wanted, in_words, nearest, select
+from llmkit.types.model_info import CAPABILITIES
+from llmkit.types.pricing import MILLION
 
 
 def model(id_: str = "acme/one", prompt: str | None = None, completion: str | None = None, **more: Any) -> ModelInfo:

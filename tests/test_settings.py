@@ -22,12 +22,12 @@ from llmkit import (
     Unsupported,
     create_language,
 )
-from llmkit.checks import _INSIDE, check_settings
-from llmkit.provider import BaseProvider
-from llmkit.registry import get_provider
-from llmkit.resolve import from_environment, options_for, supported
-from llmkit.settings import EFFORTS, KINDS, RANGES, SAMPLING
+from llmkit.config.backend_settings import from_environment, options_for, supported
+from llmkit.config.setting_checks import _INSIDE, check_settings
+from llmkit.provider.interface import BaseProvider
+from llmkit.provider.registry import get_provider
 from llmkit.testing.simulator import Simulator
+from llmkit.types.settings import EFFORTS, KINDS, RANGES, SAMPLING
 from llmkit_ollama import OllamaOptions
 from llmkit_openrouter import OpenRouterOptions
 

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, Field, TypeAdapter
 from typing_extensions import TypedDict
 
-from llmkit.structured import mismatch, strict_schema
-from llmkit.wire.strict import resolve
+from llmkit.language.structured.schemas import mismatch
+from llmkit.language.structured.strict import resolve, strict_schema
 
 ALLOWED = {
     "type", "properties", "required", "additionalProperties", "items", "anyOf", "enum", "const", "$ref", "$defs",

@@ -20,11 +20,12 @@ from pydantic import BaseModel, Field, RootModel, field_validator
 from typing_extensions import TypedDict
 
 from llmkit import ConfigError, InvalidStructure, Response, Unsupported, register
-from llmkit.models import ModelInfo
-from llmkit.registry import registry
-from llmkit.structured import Shape, mismatch, shape_of
+from llmkit.language.structured.schemas import mismatch
+from llmkit.language.structured.shape import Shape, shape_of
+from llmkit.provider.registry import registry
 from llmkit.testing import Answer, FakeModel
 from llmkit.testing.simulator import Reply, Simulator
+from llmkit.types.model_info import ModelInfo
 from llmkit.wire.chat import ChatProvider
 
 from .conftest import PROVIDERS, Drive

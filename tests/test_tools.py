@@ -25,10 +25,12 @@ from pydantic import AfterValidator, BaseModel, Field, TypeAdapter
 from typing_extensions import TypedDict
 
 from llmkit import ConfigError, FunctionCall, Message, Response, ToolCall, create_language
-from llmkit.responses import Choice
+from llmkit.language.tools.calls import with_mismatches
+from llmkit.language.tools.invoke import invoke_tools
+from llmkit.language.tools.tool import Tool, to_tools
 from llmkit.testing.fake import Answer, FakeModel
 from llmkit.testing.simulator import Reply, Simulator
-from llmkit.tools import Tool, invoke_tools, to_tools, with_mismatches
+from llmkit.types.responses import Choice
 
 from .conftest import PROVIDERS, Drive
 

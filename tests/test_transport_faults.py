@@ -19,7 +19,7 @@ import pytest
 
 from llmkit import errors
 from llmkit.errors import LLMError
-from llmkit.transport.faults import BY_NAME, to_error
+from llmkit.transport.sdk.faults import BY_NAME, to_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -10,7 +10,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from llmkit import BadRequest, ConfigError, FunctionCall, ImagePart, Message, TextPart, ToolCall
-from llmkit.trim import estimate_tokens, trim_messages
+from llmkit.language.trim import estimate_tokens, trim_messages
 
 EXAMPLES: Final = int(os.environ.get("LLMKIT_EXAMPLES", "200"))
 STANDING: Final = ("system", "developer")

@@ -29,10 +29,10 @@ from llmkit import (
     TextPart,
     Unsupported,
 )
-from llmkit.exchange import Endpoint, HTTPReply, HTTPRequest
-from llmkit.provider import Call
-from llmkit.settings import Settings
-from llmkit.usage import FREE
+from llmkit.provider.exchange import Endpoint, HTTPReply, HTTPRequest
+from llmkit.provider.interface import Call
+from llmkit.types.settings import Settings
+from llmkit.types.usage import FREE
 from llmkit.wire.ndjson import NDJSONDecoder
 
 

@@ -11,10 +11,10 @@ from llmkit.cli.summary import DOT
 from llmkit.cli.terminal import Output
 
 if TYPE_CHECKING:
-    from llmkit.conversation import Conversation
-    from llmkit.language import LanguageModel
-    from llmkit.parts import Part
-    from llmkit.responses import Delta, Response
+    from llmkit.language.conversation import Conversation
+    from llmkit.language.model import LanguageModel
+    from llmkit.types.parts import Part
+    from llmkit.types.responses import Delta, Response
 
 
 class Answer:

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, cast
 from llmkit.errors import BadRequest, ConfigError, PayloadTooLarge
 
 if TYPE_CHECKING:
-    from llmkit.language import LanguageModel
-    from llmkit.parts import Part
-    from llmkit.settings import Settings
+    from llmkit.language.model import LanguageModel
+    from llmkit.types.parts import Part
+    from llmkit.types.settings import Settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +47,7 @@ def attached(source: str) -> Part:
     Raises:
         ConfigError: it cannot be attached; nothing was sent.
     """
-    from llmkit.attachments import attach
+    from llmkit.language.attachments import attach
 
     try:
         return attach(os.path.expanduser(_text(source, "the attachment")))  # noqa: PTH111 - it may be an address
@@ -92,7 +92,7 @@ def _read_stdin() -> str:
 
 def make_model(ask: Ask) -> LanguageModel:
     """The model that was asked for. Raises as `create_language` does."""
-    from llmkit.factory import create_language
+    from llmkit.language.create import create_language
 
     settings = {**extra_settings(ask.extra), **{name: value for name, value in ask.named.items() if value is not None}}
     if ask.key_env is not None:
@@ -104,8 +104,8 @@ def make_model(ask: Ask) -> LanguageModel:
         raise ConfigError("only one answer can be shown", hint="For n answers add --json")
     provider, model = ask.provider, ask.model and _text(ask.model, "--model")
     if provider is None:
-        from llmkit.quick import default_target
-        from llmkit.registry import registry
+        from llmkit.language.quick import default_target
+        from llmkit.provider.registry import registry
 
         head, colon, rest = (model or "").partition(":")
         if colon and registry.known(head.lower()) and "base_url" not in settings:

@@ -13,15 +13,15 @@ from llmkit.cli.ask import Ask, attached, make_model, read_question, system_text
 from llmkit.cli.failure import DONE, STOPPED, deaf
 from llmkit.cli.summary import answer_line
 from llmkit.cli.terminal import note
-from llmkit.conversation import Conversation
 from llmkit.errors import ConfigError
+from llmkit.language.conversation import Conversation
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from llmkit.language import LanguageModel
-    from llmkit.parts import Part
-    from llmkit.responses import Response
+    from llmkit.language.model import LanguageModel
+    from llmkit.types.parts import Part
+    from llmkit.types.responses import Response
 
 
 def chat(ask: Ask) -> int:

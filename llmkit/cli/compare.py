@@ -13,14 +13,14 @@ from llmkit.cli.terminal import neutral
 from llmkit.errors import ConfigError
 
 if TYPE_CHECKING:
-    from llmkit.comparison import Comparison
+    from llmkit.language.compare import Comparison
 
 
 def compare(
     prompt: str, targets: Sequence[str], *, system: str | None, settings: Mapping[str, object], as_json: bool
 ) -> int:
     """Ask them all at once. The exit code is 1 if one of them failed."""
-    from llmkit.comparison import compare as ask_all
+    from llmkit.language.compare import compare as ask_all
 
     if len(targets) < 2:
         raise ConfigError(

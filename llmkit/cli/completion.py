@@ -16,7 +16,7 @@ def providers(incomplete: str) -> list[str]:
 
 def models(context: typer.Context, incomplete: str) -> list[str]:
     """Models of the provider that stands on the command line, out of the last list that was fetched."""
-    from llmkit.discovery.lists import known_models
+    from llmkit.operations.lists import known_models
 
     provider = str(context.params.get("provider") or "").partition(":")[0]
     try:
@@ -26,8 +26,8 @@ def models(context: typer.Context, incomplete: str) -> list[str]:
 
 
 def _names() -> Iterator[str]:
-    from llmkit.config import profile_names
-    from llmkit.registry import installed_providers, known_services
+    from llmkit.config.file.find import profile_names
+    from llmkit.provider.registry import installed_providers, known_services
 
     yield from (item.name for item in installed_providers())
     yield from known_services()

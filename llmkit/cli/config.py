@@ -10,15 +10,16 @@ from llmkit.cli.ask import extra_settings
 from llmkit.cli.failure import DONE
 from llmkit.cli.table import plain_table, print_table
 from llmkit.cli.terminal import neutral, note
-from llmkit.config import ConfigFile, ConfigFileError, current, find
-from llmkit.config.file import user_file
+from llmkit.config.choice import backend_hint
+from llmkit.config.explain import ResolvedSetting, explain_settings
+from llmkit.config.file.find import current, find, user_file
+from llmkit.config.file.problem import ConfigFileError
+from llmkit.config.file.schema import ConfigFile
 from llmkit.errors import LLMError
-from llmkit.profiles import ResolvedSetting, explain_settings
-from llmkit.profiles.choice import backend_hint
-from llmkit.registry import registry
+from llmkit.provider.registry import registry
 
 if TYPE_CHECKING:
-    from llmkit.settings import Settings
+    from llmkit.types.settings import Settings
 
 _KINDS = {"project": "the project's", "user": "your own", "named": "named by LLMKIT_CONFIG"}
 

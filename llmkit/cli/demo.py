@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 from llmkit.cli.failure import DONE, FAILED
 from llmkit.cli.summary import dollars, outcome
 from llmkit.cli.tour import QUESTION, Report, milliseconds, tour
-from llmkit.factory import create_language
+from llmkit.language.create import create_language
 from llmkit.testing.simulator import Reply, Simulator
 
 if TYPE_CHECKING:
-    from llmkit.language import LanguageModel
+    from llmkit.language.model import LanguageModel
     from llmkit.money.totals import Totals
 
 KEY = "sk-simulated"

@@ -11,10 +11,10 @@ from llmkit.cli.readiness import HOSTED, LOCAL, Readiness, state
 from llmkit.cli.summary import dollars
 from llmkit.cli.terminal import complain, neutral
 from llmkit.cli.tour import QUESTION, Report, tour
-from llmkit.factory import create_language
-from llmkit.pricing import MILLION
-from llmkit.quick import local_models
-from llmkit.registry import get_provider
+from llmkit.language.create import create_language
+from llmkit.language.quick import local_models
+from llmkit.provider.registry import get_provider
+from llmkit.types.pricing import MILLION
 
 CALLS = 3
 MAX_TOKENS = 100

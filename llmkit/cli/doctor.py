@@ -23,8 +23,8 @@ from llmkit.cli.terminal import neutral
 from llmkit.errors import AuthFailed, LLMError
 
 if TYPE_CHECKING:
-    from llmkit.config import ConfigFile
-    from llmkit.models import KeyInfo
+    from llmkit.config.file.schema import ConfigFile
+    from llmkit.types.model_info import KeyInfo
 
 Mark = Literal["ok", "warning", "problem", "info"]
 _COLOURS: dict[Mark, str] = {"ok": "green", "warning": "yellow", "problem": "red", "info": ""}
@@ -75,7 +75,7 @@ def versions() -> Iterator[Finding]:
 
 def files(env_file: Path | None) -> Iterator[Finding]:
     """The files that settings and keys come from: found, sound, and readable by their owner alone."""
-    from llmkit.config import current
+    from llmkit.config.file.find import current
 
     if env_file is not None:
         yield _private("env file", env_file)
@@ -147,7 +147,7 @@ def services(*, offline: bool) -> Iterator[Finding]:
 
 def _with_keys() -> list[str]:
     """Known services whose key is set."""
-    from llmkit.registry import get_provider, known_services
+    from llmkit.provider.registry import get_provider, known_services
 
     def has_key(name: str) -> bool:
         return any(os.environ.get(variable, "").strip() for variable in get_provider(name).key_env)
@@ -156,8 +156,8 @@ def _with_keys() -> list[str]:
 
 
 def _hosted(name: str) -> Sequence[Finding]:
-    from llmkit.discovery.availability import check_available, check_key
     from llmkit.errors import Unsupported
+    from llmkit.operations.availability import check_available, check_key
 
     try:
         return _key(name, check_key(name, timeout=PATIENCE))
@@ -176,7 +176,7 @@ def _hosted(name: str) -> Sequence[Finding]:
 
 def _advice(name: str, hint: str | None) -> str | None:
     """A hint without what is not there to change: keywords become variables of the environment."""
-    from llmkit.registry import get_provider
+    from llmkit.provider.registry import get_provider
 
     if not hint:
         return None
@@ -211,7 +211,7 @@ def _key(name: str, info: KeyInfo) -> Sequence[Finding]:
 
 
 def _local() -> Sequence[Finding]:
-    from llmkit.discovery.lists import list_models
+    from llmkit.operations.lists import list_models
 
     found = state(LOCAL)
     if not found.configured:

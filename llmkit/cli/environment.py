@@ -16,10 +16,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from llmkit.cli.terminal import note
-from llmkit.config import current
-from llmkit.config.references import variables
+from llmkit.config.file.find import current
+from llmkit.config.file.references import variables
 from llmkit.errors import ConfigError
-from llmkit.registry import get_provider, known_services, registry
+from llmkit.provider.registry import get_provider, known_services, registry
 
 NAME = ".env"
 LONGEST = 1024 * 1024

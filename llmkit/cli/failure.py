@@ -19,7 +19,7 @@ from collections.abc import Callable
 
 from llmkit.cli.terminal import complain, note, prepare
 from llmkit.errors import ConfigError, LLMError
-from llmkit.scrub import scrub
+from llmkit.types.scrub import scrub
 
 DONE, FAILED, USAGE, STOPPED = 0, 1, 2, 130
 
@@ -57,7 +57,7 @@ def report(error: LLMError) -> None:
 
 def told(error: LLMError) -> str:
     """An error in the words of the command line; one of the configuration file keeps the words of the file."""
-    from llmkit.config import ConfigFileError
+    from llmkit.config.file.problem import ConfigFileError
 
     return str(error) if isinstance(error, ConfigFileError) else in_options(str(error))
 

@@ -14,12 +14,12 @@ from llmkit.cli.failure import DONE
 from llmkit.cli.table import Column, aligned, screen, show
 from llmkit.cli.terminal import neutral, note
 from llmkit.errors import ConfigError
-from llmkit.pricing import MILLION
-from llmkit.registry import registry
+from llmkit.provider.registry import registry
+from llmkit.types.pricing import MILLION
 
 if TYPE_CHECKING:
-    from llmkit.discovery.selection import ModelList
-    from llmkit.models import ModelInfo
+    from llmkit.operations.selection import ModelList
+    from llmkit.types.model_info import ModelInfo
 
 _PRICES = (("prompt", "prompt"), ("completion", "answer"))
 #: What a model can do, and the letter for it where there is no room for the word.
@@ -83,7 +83,7 @@ SORTS: Mapping[str, Callable[[ModelInfo], Any]] = {
 
 def models(wanted: Wanted) -> int:
     """List them."""
-    from llmkit.discovery.lists import list_models
+    from llmkit.operations.lists import list_models
 
     if wanted.sort is not None and wanted.sort not in SORTS:
         raise ConfigError(f"--sort is {wanted.sort!r}", hint=f"One of {', '.join(SORTS)}")
@@ -114,7 +114,7 @@ def _remarks(wanted: Wanted, found: ModelList) -> Iterator[str]:
 
 def model(target: str, *, as_json: bool, refresh: bool) -> int:
     """Show one model, with the endpoints behind it."""
-    from llmkit.discovery.lists import get_model_info
+    from llmkit.operations.lists import get_model_info
 
     provider, name = _split(target)
     info = get_model_info(provider, name, refresh=refresh)
@@ -135,7 +135,7 @@ def _split(target: str) -> tuple[str, str]:
 
 
 def _default_provider() -> str:
-    from llmkit.quick import default_target
+    from llmkit.language.quick import default_target
 
     return default_target()[0]
 

@@ -16,7 +16,7 @@ from typing import TextIO
 
 from llmkit.cli.readiness import readiness
 from llmkit.errors import ConfigError
-from llmkit.registry import get_provider, known_services, registry
+from llmkit.provider.registry import get_provider, known_services, registry
 
 SERVICES = "services"
 

@@ -14,7 +14,7 @@ from llmkit.cli.loading import Row, probe
 from llmkit.cli.probe import SERVICES
 from llmkit.cli.table import plain_table, print_table
 from llmkit.cli.terminal import neutral, note
-from llmkit.registry import Installed, installed_providers
+from llmkit.provider.registry import Installed, installed_providers
 
 if TYPE_CHECKING:
     from rich.text import Text

@@ -11,12 +11,12 @@ from llmkit.cli.terminal import neutral, note
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from llmkit.models import PullProgress
+    from llmkit.types.model_info import PullProgress
 
 
 def pull(model: str, *, provider: str, base_url: str | None) -> int:
     """Fetch it. Ctrl-C stops; a new pull goes on where this one was."""
-    from llmkit.discovery.pull import pull_model
+    from llmkit.operations.pull import pull_model
 
     steps = pull_model(model, provider=provider, base_url=base_url)
     if sys.stderr.isatty():

@@ -6,15 +6,15 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from llmkit import quick
-from llmkit.config import current
+from llmkit.config.file.find import current
+from llmkit.config.locate import connect
 from llmkit.errors import ConfigError
-from llmkit.locate import connect
-from llmkit.registry import get_provider
+from llmkit.language import quick
+from llmkit.provider.registry import get_provider
 
 if TYPE_CHECKING:
-    from llmkit.exchange import Endpoint
-    from llmkit.provider import BaseProvider
+    from llmkit.provider.exchange import Endpoint
+    from llmkit.provider.interface import BaseProvider
 
 Key = Literal["set", "missing", "not needed"]
 

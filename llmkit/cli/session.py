@@ -19,12 +19,12 @@ from llmkit.cli.failure import DONE, report
 from llmkit.cli.summary import answer_line, totals_line
 from llmkit.cli.terminal import note
 from llmkit.errors import LLMError
-from llmkit.messages import Message
-from llmkit.parts import TextPart
+from llmkit.types.messages import Message
+from llmkit.types.parts import TextPart
 
 if TYPE_CHECKING:
-    from llmkit.conversation import Conversation
-    from llmkit.parts import Part
+    from llmkit.language.conversation import Conversation
+    from llmkit.types.parts import Part
 
 PROMPT, MORE = "> ", ". "
 QUOTE = '"""'
@@ -112,8 +112,8 @@ def _keep(talk: Conversation, ask: Ask) -> None:
 
 def _load() -> None:
     """Load the HTTP library while the user types; it takes half a second."""
-    from llmkit.exchange import Endpoint
-    from llmkit.transport.clients import sync_client
+    from llmkit.provider.exchange import Endpoint
+    from llmkit.transport.sdk.clients import sync_client
 
     sync_client(Endpoint("http://127.0.0.1", local=True)).close()
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from llmkit.money.totals import Totals
-    from llmkit.responses import Attempt, Response
-    from llmkit.usage import Cost, Usage
+    from llmkit.types.responses import Attempt, Response
+    from llmkit.types.usage import Cost, Usage
 
 DOT = " · "
 

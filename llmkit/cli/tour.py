@@ -17,8 +17,8 @@ from llmkit.cli.terminal import neutral
 from llmkit.errors import LLMError
 
 if TYPE_CHECKING:
-    from llmkit.language import LanguageModel
-    from llmkit.responses import Response
+    from llmkit.language.model import LanguageModel
+    from llmkit.types.responses import Response
 
 QUESTION = "Name a colour."
 #: Columns of an answer; a longer one is cut.

@@ -7,10 +7,10 @@ from decimal import Decimal
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from llmkit.usage import Usage, add, believable
+from llmkit.types.usage import Usage, add, believable
 
 if TYPE_CHECKING:
-    from llmkit.responses import Attempt
+    from llmkit.types.responses import Attempt
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,16 +21,16 @@ from decimal import Decimal
 from threading import Lock
 from typing import TypeAlias, Unpack, cast
 
-from llmkit.checks import check_settings
+from llmkit.config.setting_checks import check_settings
 from llmkit.errors import ConfigError, LLMError
-from llmkit.exchange import AsyncBody, Body, Endpoint, HTTPRequest, Transport
-from llmkit.language import LanguageModel
-from llmkit.messages import Message
-from llmkit.provider import Call
-from llmkit.settings import SAMPLING, CallSettings
+from llmkit.language.model import LanguageModel
+from llmkit.provider.exchange import AsyncBody, Body, Endpoint, HTTPRequest, Transport
+from llmkit.provider.interface import Call
 from llmkit.testing.fake_answer import Answer, document, events
 from llmkit.transport.connection import Connection
-from llmkit.usage import UNKNOWN_COST, Cost, Usage
+from llmkit.types.messages import Message
+from llmkit.types.settings import SAMPLING, CallSettings
+from llmkit.types.usage import UNKNOWN_COST, Cost, Usage
 from llmkit.wire.chat import ChatProvider
 
 Scripted: TypeAlias = str | Answer | LLMError

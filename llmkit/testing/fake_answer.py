@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from llmkit.errors import LLMError
-from llmkit.messages import ToolCall
-from llmkit.usage import Usage
+from llmkit.types.messages import ToolCall
+from llmkit.types.usage import Usage
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,13 +7,13 @@ from dataclasses import replace
 from threading import Lock
 from typing import TYPE_CHECKING, cast
 
-from llmkit.secret import Secret
+from llmkit.types.secret import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from llmkit.exchange import Endpoint, Transport
-    from llmkit.provider import BaseProvider
+    from llmkit.provider.exchange import Endpoint, Transport
+    from llmkit.provider.interface import BaseProvider
 
 
 class _Heard:
@@ -72,6 +72,6 @@ class Connection:
 
 
 def _default(endpoint: Endpoint) -> Transport:
-    from llmkit.transport.sdk import SDKTransport
+    from llmkit.transport.sdk.transport import SDKTransport
 
     return SDKTransport(endpoint)

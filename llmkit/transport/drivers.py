@@ -11,10 +11,10 @@ import time
 from collections.abc import AsyncIterator, Generator, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from llmkit.effects import Effect, Emit, Open, Read, Runnable, Sleep
+from llmkit.engine.effects import Effect, Emit, Open, Read, Runnable, Sleep
 
 if TYPE_CHECKING:
-    from llmkit.exchange import AsyncBody, Body
+    from llmkit.provider.exchange import AsyncBody, Body
 
 T = TypeVar("T")
 

@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from typing import cast
 
 from llmkit.errors import BadRequest
-from llmkit.messages import Message
-from llmkit.parts import OtherPart
+from llmkit.types.messages import Message
+from llmkit.types.parts import OtherPart
 
 MARK = "cache_control"
 

@@ -12,13 +12,13 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, cast
 
 from llmkit.errors import BadRequest, EmptyResponse, LLMError, MalformedResponse, RateLimited, ServerError, Unsupported
-from llmkit.exchange import Endpoint, HTTPReply, HTTPRequest
-from llmkit.messages import Message
-from llmkit.provider import BaseProvider, Call, Decoder, Operation
-from llmkit.responses import Choice, Response
-from llmkit.secret import Secret
-from llmkit.settings import EFFORTS, SAMPLING, Settings
-from llmkit.usage import UNKNOWN_COST, Cost, Usage
+from llmkit.provider.exchange import Endpoint, HTTPReply, HTTPRequest
+from llmkit.provider.interface import BaseProvider, Call, Decoder, Operation
+from llmkit.types.messages import Message
+from llmkit.types.responses import Choice, Response
+from llmkit.types.secret import Secret
+from llmkit.types.settings import EFFORTS, SAMPLING, Settings
+from llmkit.types.usage import UNKNOWN_COST, Cost, Usage
 from llmkit.wire import cache_marks
 from llmkit.wire import chat_errors as errors
 from llmkit.wire import chat_request as request
@@ -40,7 +40,7 @@ from llmkit.wire.jsonbytes import BOM, decode_cut, decode_object, encode
 from llmkit.wire.numbers import count
 
 if TYPE_CHECKING:
-    from llmkit.models import ModelInfo
+    from llmkit.types.model_info import ModelInfo
 
 #: What OpenAI's chat completions have. A compatible service is taken to have the same.
 OPENAI_SETTINGS = SAMPLING - {"top_k", "min_p", "top_a", "repetition_penalty"}
@@ -262,14 +262,15 @@ class ChatProvider(BaseProvider):
 
     def list_models(self) -> Operation[Sequence[ModelInfo]]:
         """All models, as the service lists them."""
-        from llmkit.wire.models import rows
+        from llmkit.wire.model_rows import rows
 
         reply = yield HTTPRequest(self.models_path, method="GET")
         return tuple(self.model_info(row) for row in rows(reply))
 
     def model_info(self, row: JSON) -> ModelInfo:
         """One row of the list; it has an id."""
-        from llmkit.wire import models, prices
+        from llmkit.wire import model_rows as models
+        from llmkit.wire import prices
 
         return models.model_info(row, self.name, prices.plausible_pricing(row.get("pricing")))
 

@@ -6,8 +6,8 @@ import json
 from collections.abc import Mapping
 from typing import cast
 
-from llmkit.messages import FunctionCall, Message, ToolCall
-from llmkit.responses import Choice, ToolCallDelta
+from llmkit.types.messages import FunctionCall, Message, ToolCall
+from llmkit.types.responses import Choice, ToolCallDelta
 from llmkit.wire.chat_reply import JSON, call_extra, details_text, mapping, merge_details, objects, text
 from llmkit.wire.numbers import place
 

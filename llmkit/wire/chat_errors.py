@@ -26,10 +26,10 @@ from llmkit.errors import (
     RateLimited,
     ServerError,
 )
-from llmkit.exchange import HTTPReply
-from llmkit.scrub import scrub
-from llmkit.wire.hints import retry_after
+from llmkit.provider.exchange import HTTPReply
+from llmkit.types.scrub import scrub
 from llmkit.wire.jsonbytes import decode
+from llmkit.wire.retry_after import retry_after
 
 #: Codes and types of OpenAI and its imitators. They say more than the status.
 BY_CODE: Mapping[str, type[LLMError]] = {

@@ -10,9 +10,9 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import cast
 
-from llmkit.messages import FunctionCall, Message, ToolCall
-from llmkit.responses import Choice
-from llmkit.usage import UNKNOWN_COST, Cost, Usage, add
+from llmkit.types.messages import FunctionCall, Message, ToolCall
+from llmkit.types.responses import Choice
+from llmkit.types.usage import UNKNOWN_COST, Cost, Usage, add
 from llmkit.wire.numbers import count, dollars, doubt, is_exact, is_number, place
 
 JSON = Mapping[str, object]

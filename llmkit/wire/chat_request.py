@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import cast
 
 from llmkit.errors import BadRequest, Unsupported
-from llmkit.messages import Message, ToolCall
-from llmkit.parts import AudioPart, FilePart, ImagePart, OtherPart, Part, TextPart
+from llmkit.types.messages import Message, ToolCall
+from llmkit.types.parts import AudioPart, FilePart, ImagePart, OtherPart, Part, TextPart
 
 _KINDS = {TextPart: "text", ImagePart: "image_url", AudioPart: "input_audio", FilePart: "file"}
 #: Fields of an assistant turn that are an answer's, not a question's; a service gets those that it takes back.

@@ -12,8 +12,8 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, cast
 
 from llmkit.errors import EmptyResponse, LLMError, MalformedResponse, ResponseTooLarge, StreamInterrupted
-from llmkit.responses import Chunk, ChunkChoice, Delta, Response
-from llmkit.scrub import scrub
+from llmkit.types.responses import Chunk, ChunkChoice, Delta, Response
+from llmkit.types.scrub import scrub
 from llmkit.wire.chat_choice import ChoiceBuilder
 from llmkit.wire.chat_reply import JSON, extra_of, objects, split_content, text
 from llmkit.wire.jsonbytes import BOM, decode, decode_exact, unfrozen
@@ -21,7 +21,7 @@ from llmkit.wire.numbers import place
 from llmkit.wire.sse import SSEDecoder
 
 if TYPE_CHECKING:
-    from llmkit.provider import Call
+    from llmkit.provider.interface import Call
     from llmkit.wire.chat import ChatProvider
 
 #: Longest body that is kept when a stream turns out to be a plain document.
@@ -92,7 +92,7 @@ class ChatDecoder:
 
     def _end_document(self) -> Sequence[Chunk]:
         """A plain document in place of a stream: an error, or the whole answer at once."""
-        from llmkit.exchange import HTTPReply
+        from llmkit.provider.exchange import HTTPReply
 
         self.done = True
         try:

@@ -3,7 +3,7 @@
 The grammar is JSON's, in ASCII digits, for numbers and for text that stands for one: no underscores, no digits of
 other scripts, no NaN or infinity. (Text may begin with zeros, as HTTP has it.) A number beyond its bound counts as
 absent, like a field of an unexpected type; `doubt` is the sentence that says so. The bound of money is
-`llmkit.usage.MOST`.
+`llmkit.types.usage.MOST`.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from __future__ import annotations
 import re
 from decimal import Decimal, InvalidOperation
 
-from llmkit.scrub import scrub
-from llmkit.usage import believable
+from llmkit.types.scrub import scrub
+from llmkit.types.usage import believable
 
 #: Tokens, bytes, seconds of the epoch, nanoseconds: no count is larger.
 MOST_COUNT = 10**15

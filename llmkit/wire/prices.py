@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from decimal import Decimal
 
-from llmkit.pricing import PriceOverride, Pricing
+from llmkit.types.pricing import PriceOverride, Pricing
 from llmkit.wire.chat_reply import mapping, objects
 from llmkit.wire.numbers import count, exact
 

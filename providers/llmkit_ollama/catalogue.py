@@ -12,10 +12,10 @@ from datetime import date
 from decimal import Decimal
 
 from llmkit.errors import AuthFailed, ConnectionFailed, LLMError, LLMTimeout, MalformedResponse
-from llmkit.exchange import HTTPRequest
-from llmkit.models import ModelInfo
-from llmkit.pricing import Pricing
-from llmkit.provider import Operation
+from llmkit.provider.exchange import HTTPRequest
+from llmkit.provider.interface import Operation
+from llmkit.types.model_info import ModelInfo
+from llmkit.types.pricing import Pricing
 from llmkit.wire.chat_reply import mapping, objects, text
 from llmkit.wire.jsonbytes import decode_object, encode
 from llmkit.wire.numbers import count

@@ -7,11 +7,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 from llmkit.errors import BadRequest, EmptyResponse, LLMError, MalformedResponse, ModelNotFound, Unsupported
-from llmkit.exchange import Endpoint, HTTPReply, HTTPRequest
-from llmkit.provider import BaseProvider, Call, Decoder, Operation, PullDecoder
-from llmkit.responses import Response
-from llmkit.secret import Secret
-from llmkit.settings import Settings
+from llmkit.provider.exchange import Endpoint, HTTPReply, HTTPRequest
+from llmkit.provider.interface import BaseProvider, Call, Decoder, Operation, PullDecoder
+from llmkit.types.responses import Response
+from llmkit.types.secret import Secret
+from llmkit.types.settings import Settings
 from llmkit.wire import cache_marks
 from llmkit.wire import chat_errors as errors
 from llmkit.wire.chat_reply import delivered
@@ -27,7 +27,7 @@ from llmkit_ollama.stream import OllamaDecoder
 from llmkit_ollama.truncation import cut_warning
 
 if TYPE_CHECKING:
-    from llmkit.models import ModelInfo
+    from llmkit.types.model_info import ModelInfo
 
 #: Common settings that are Ollama `options`, by Ollama's name.
 _OPTIONS = {

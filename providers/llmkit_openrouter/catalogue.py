@@ -8,10 +8,10 @@ from decimal import Decimal
 from urllib.parse import parse_qsl, quote, urlencode
 
 from llmkit.errors import LLMError, MalformedResponse
-from llmkit.exchange import HTTPReply, HTTPRequest
-from llmkit.models import KeyInfo, ModelEndpoint, ModelInfo
-from llmkit.provider import Operation
-from llmkit.wire import models
+from llmkit.provider.exchange import HTTPReply, HTTPRequest
+from llmkit.provider.interface import Operation
+from llmkit.types.model_info import KeyInfo, ModelEndpoint, ModelInfo
+from llmkit.wire import model_rows as models
 from llmkit.wire.chat_reply import JSON, mapping, objects, text
 from llmkit.wire.numbers import count, exact
 from llmkit.wire.prices import price, pricing

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from llmkit.discovery.catalogue import path_of
+from llmkit.operations.known_models import path_of
 
 
 def findings(shell: Any, *words: str, more: Any = None) -> tuple[int, dict[str, list[dict[str, Any]]]]:

@@ -8,12 +8,12 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from llmkit.exchange import Endpoint, HTTPReply
-from llmkit.operations import Once, Service
-from llmkit.provider import BaseProvider, Operation
-from llmkit.secret import Secret
+from llmkit.engine.operation import Once, Service
+from llmkit.provider.exchange import Endpoint, HTTPReply
+from llmkit.provider.interface import BaseProvider, Operation
 from llmkit.transport.drivers import AsyncRun, run
-from llmkit.transport.sdk import SDKTransport
+from llmkit.transport.sdk.transport import SDKTransport
+from llmkit.types.secret import Secret
 
 if TYPE_CHECKING:
     from tests.conftest import Drive

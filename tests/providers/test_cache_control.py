@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmkit import BadRequest, Message
-from llmkit.messages import to_messages
-from llmkit.parts import ImagePart, OtherPart, TextPart
-from llmkit.provider import Call
-from llmkit.registry import get_provider
+from llmkit.provider.interface import Call
+from llmkit.provider.registry import get_provider
+from llmkit.types.messages import to_messages
+from llmkit.types.parts import ImagePart, OtherPart, TextPart
 from llmkit_openrouter import OpenRouterOptions
 
 if TYPE_CHECKING:

@@ -17,12 +17,12 @@ from llmkit import (
     StreamInterrupted,
     create_language,
 )
-from llmkit.provider import BaseProvider
-from llmkit.registry import get_provider
-from llmkit.settings import SAMPLING
+from llmkit.provider.interface import BaseProvider
+from llmkit.provider.registry import get_provider
 from llmkit.testing.contract import Failure, ProviderContract, Sample
 from llmkit.testing.contract.requests import VALUES
 from llmkit.testing.simulator import Simulator
+from llmkit.types.settings import SAMPLING
 from llmkit_ollama import OllamaProvider
 from llmkit_openai import OpenAIProvider
 from llmkit_openrouter import OpenRouterProvider

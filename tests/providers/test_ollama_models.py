@@ -15,10 +15,8 @@ from hypothesis import settings as limits
 from hypothesis import strategies as st
 
 from llmkit import ConnectionLost, LLMError, MalformedResponse, ModelNotFound
-from llmkit.exchange import HTTPReply
-from llmkit.models import ModelInfo
-from llmkit.pricing import Pricing
-from llmkit.provider import (
+from llmkit.provider.exchange import HTTPReply
+from llmkit.provider.interface import (
     BaseProvider,
     Call,
     Operation,
@@ -27,8 +25,10 @@ from llmkit.provider import (
     SupportsPull,
     SupportsVersion,
 )
-from llmkit.registry import get_provider
+from llmkit.provider.registry import get_provider
 from llmkit.testing.simulator import Reply, Simulator
+from llmkit.types.model_info import ModelInfo
+from llmkit.types.pricing import Pricing
 from llmkit_ollama.names import ALIASES, full_name, is_cloud_model
 
 from .asking import asked

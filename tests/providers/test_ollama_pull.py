@@ -26,13 +26,13 @@ from llmkit import (
     ServerError,
     StreamInterrupted,
 )
-from llmkit.exchange import Endpoint
-from llmkit.models import PullProgress
-from llmkit.operations import Once, Service
-from llmkit.registry import get_provider
+from llmkit.engine.operation import Once, Service
+from llmkit.provider.exchange import Endpoint
+from llmkit.provider.registry import get_provider
 from llmkit.testing.simulator import Reply, Simulator
 from llmkit.transport.drivers import AsyncRun, stream
-from llmkit.transport.sdk import SDKTransport
+from llmkit.transport.sdk.transport import SDKTransport
+from llmkit.types.model_info import PullProgress
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -13,12 +13,12 @@ from hypothesis import settings as limits
 from hypothesis import strategies as st
 
 from llmkit import AudioPart, BadRequest, FilePart, ImagePart, LLMError, Message, Unsupported
-from llmkit.checks import check_settings
-from llmkit.messages import to_messages
-from llmkit.provider import Call
-from llmkit.registry import get_provider
-from llmkit.resolve import supported
-from llmkit.settings import SAMPLING
+from llmkit.config.backend_settings import supported
+from llmkit.config.setting_checks import check_settings
+from llmkit.provider.interface import Call
+from llmkit.provider.registry import get_provider
+from llmkit.types.messages import to_messages
+from llmkit.types.settings import SAMPLING
 from llmkit_ollama import OllamaOptions
 from llmkit_ollama.schemas import inline
 

@@ -11,9 +11,9 @@ import pytest
 from pydantic import BaseModel, Field
 
 from llmkit import BadRequest, Message, TextPart, Tool
-from llmkit.messages import FunctionCall, ToolCall, to_messages
-from llmkit.provider import Call
-from llmkit.registry import get_provider
+from llmkit.provider.interface import Call
+from llmkit.provider.registry import get_provider
+from llmkit.types.messages import FunctionCall, ToolCall, to_messages
 from llmkit_ollama.schemas import inline
 
 PROVIDER: Final[Any] = get_provider("ollama")

@@ -15,11 +15,11 @@ from hypothesis import settings as limits
 from hypothesis import strategies as st
 
 from llmkit import ContextLengthExceeded, ImagePart, LLMError, Message
-from llmkit.exchange import HTTPReply
-from llmkit.messages import to_messages
-from llmkit.provider import Call
-from llmkit.registry import get_provider
+from llmkit.provider.exchange import HTTPReply
+from llmkit.provider.interface import Call
+from llmkit.provider.registry import get_provider
 from llmkit.testing.simulator import Reply, Simulator
+from llmkit.types.messages import to_messages
 from llmkit_ollama import OllamaOptions
 from llmkit_ollama.truncation import cut_warning
 

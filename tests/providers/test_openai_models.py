@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from llmkit import AuthFailed, MalformedResponse, ModelInfo
-from llmkit.provider import SupportsKeyCheck, SupportsModels
-from llmkit.registry import get_provider
+from llmkit.provider.interface import SupportsKeyCheck, SupportsModels
+from llmkit.provider.registry import get_provider
 from llmkit.testing.simulator import Simulator
 from llmkit_openai import OpenAIProvider, snapshot
 from llmkit_openai.services import SERVICES
@@ -288,7 +288,7 @@ def test_creating_a_provider_reads_no_table() -> None:
         from llmkit import create_language
         create_language("openai", "gpt-4o", api_key="k"), create_language("groq", "m", api_key="k")
         create_language("openrouter", "a/b", api_key="k")
-        names = {"llmkit_openai.snapshot", "llmkit_openrouter.catalogue", "llmkit.wire.models", "llmkit.wire.prices"}
+        names = {"llmkit_openai.snapshot", "llmkit_openrouter.catalogue", "llmkit.wire.model_rows", "llmkit.wire.prices"}
         print(sorted(names & set(sys.modules)))
         from llmkit_openrouter import names
         print(names._tables.cache_info().misses)"""

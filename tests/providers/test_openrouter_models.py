@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmkit import AuthFailed, KeyInfo, LLMError, MalformedResponse, ModelInfo
-from llmkit.provider import SupportsKeyCheck, SupportsModels
+from llmkit.provider.interface import SupportsKeyCheck, SupportsModels
 from llmkit.testing.simulator import Reply, Simulator
 from llmkit_openrouter import OpenRouterProvider
 

@@ -22,12 +22,12 @@ from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT202012
 
 from llmkit import BadRequest, ConfigError, LLMError, Message, Unsupported, create_language
-from llmkit.checks import check_settings
-from llmkit.messages import to_messages
-from llmkit.provider import Call
-from llmkit.registry import get_provider
-from llmkit.resolve import supported
-from llmkit.settings import SAMPLING
+from llmkit.config.backend_settings import supported
+from llmkit.config.setting_checks import check_settings
+from llmkit.provider.interface import Call
+from llmkit.provider.registry import get_provider
+from llmkit.types.messages import to_messages
+from llmkit.types.settings import SAMPLING
 from llmkit_openrouter import OpenRouterOptions, bounds
 
 if TYPE_CHECKING:

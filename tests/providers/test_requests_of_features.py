@@ -22,13 +22,13 @@ from pydantic import BaseModel, Field
 from typing_extensions import TypedDict
 
 from llmkit import Message, Tool, attach, invoke_tools
-from llmkit.checks import check_settings
+from llmkit.config.setting_checks import check_settings
 from llmkit.errors import LLMError
-from llmkit.messages import FunctionCall, ToolCall, to_messages
-from llmkit.provider import Call
-from llmkit.registry import get_provider
-from llmkit.responses import Choice, Response
-from llmkit.review import reviewed
+from llmkit.language.review import reviewed
+from llmkit.provider.interface import Call
+from llmkit.provider.registry import get_provider
+from llmkit.types.messages import FunctionCall, ToolCall, to_messages
+from llmkit.types.responses import Choice, Response
 from llmkit_openrouter import OpenRouterOptions
 
 from ..test_strict_schema import breaks  # noqa: TID252 - the rules are stated once

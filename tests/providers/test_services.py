@@ -14,11 +14,11 @@ from typing import Any, Final
 import pytest
 
 from llmkit import ConfigError, create_language, known_services
-from llmkit.messages import Message
-from llmkit.provider import Call
-from llmkit.registry import get_provider
-from llmkit.resolve import resolve_endpoint
-from llmkit.secret import Secret
+from llmkit.config.endpoint import resolve_endpoint
+from llmkit.provider.interface import Call
+from llmkit.provider.registry import get_provider
+from llmkit.types.messages import Message
+from llmkit.types.secret import Secret
 from llmkit.wire.chat import ChatProvider
 from llmkit_openai.services import SERVICES
 

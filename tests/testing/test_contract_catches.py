@@ -7,11 +7,11 @@ from itertools import count
 import pytest
 
 from llmkit import BadRequest, Chunk, LLMError, RateLimited, Response, ServerError
-from llmkit.exchange import Endpoint, HTTPReply
-from llmkit.provider import INTERFACE_VERSION
-from llmkit.responses import ChunkChoice, Delta
+from llmkit.provider.exchange import Endpoint, HTTPReply
+from llmkit.provider.interface import INTERFACE_VERSION
 from llmkit.testing import Answer, FakeModel
 from llmkit.testing.contract import Failure, ProviderContract, Sample
+from llmkit.types.responses import ChunkChoice, Delta
 from llmkit.wire.chat import ChatProvider
 from llmkit.wire.chat_stream import ChatDecoder
 from llmkit.wire.jsonbytes import decode_cut

@@ -23,8 +23,8 @@ from llmkit import (
     Usage,
     create_language,
 )
-from llmkit.messages import FunctionCall
 from llmkit.testing import Answer, FakeModel
+from llmkit.types.messages import FunctionCall
 
 NO_WAIT = RetryPolicy(backoff=0)
 KINDS = ["sync", "async", "sync-stream", "async-stream"]

@@ -24,7 +24,7 @@ from llmkit import (
     create_language,
     invoke_tools,
 )
-from llmkit.comparison import Comparison, acompare, compare
+from llmkit.language.compare import Comparison, acompare, compare
 
 
 def sync(model: LanguageModel, flag: bool, maybe: bool | None) -> None:

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from llmkit import errors
 from llmkit.errors import LLMError
-from llmkit.exchange import HTTPReply
-from llmkit.messages import Message
-from llmkit.provider import Call
+from llmkit.provider.exchange import HTTPReply
+from llmkit.provider.interface import Call
+from llmkit.types.messages import Message
 from llmkit.wire.chat_errors import classify, status_of
 from llmkit_ollama import OllamaProvider
 from llmkit_openai import OpenAIProvider
@@ -23,7 +23,7 @@ from llmkit_openrouter import OpenRouterProvider
 from llmkit_openrouter.failures import BY_AVAILABILITY, BY_TYPE
 
 if TYPE_CHECKING:
-    from llmkit.provider import BaseProvider
+    from llmkit.provider.interface import BaseProvider
 
 EXAMPLES: Final = int(os.environ.get("LLMKIT_EXAMPLES", "200"))
 CALL: Final = Call("some/model", (Message("user", "the prompt canary"),))

@@ -12,16 +12,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llmkit.errors import EmptyResponse, LLMError, MalformedResponse
-from llmkit.exchange import HTTPReply
-from llmkit.messages import Message
-from llmkit.provider import Call
-from llmkit.responses import Response
+from llmkit.provider.exchange import HTTPReply
+from llmkit.provider.interface import Call
+from llmkit.types.messages import Message
+from llmkit.types.responses import Response
 from llmkit_ollama import OllamaProvider
 from llmkit_openai import OpenAIProvider
 from llmkit_openrouter import OpenRouterProvider
 
 if TYPE_CHECKING:
-    from llmkit.provider import BaseProvider
+    from llmkit.provider.interface import BaseProvider
 
 EXAMPLES: Final = int(os.environ.get("LLMKIT_EXAMPLES", "200"))
 CALL: Final = Call("m", (Message("user", "x"),))

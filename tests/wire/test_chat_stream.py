@@ -25,15 +25,15 @@ from llmkit.errors import (
     ServerError,
     StreamInterrupted,
 )
-from llmkit.messages import Message
-from llmkit.provider import Call
+from llmkit.provider.interface import Call
+from llmkit.types.messages import Message
 from llmkit_openai import OpenAIProvider
 from llmkit_openrouter import OpenRouterProvider
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from llmkit.responses import Chunk, Response
+    from llmkit.types.responses import Chunk, Response
 
 EXAMPLES: Final = int(os.environ.get("LLMKIT_EXAMPLES", "200"))
 SHARED: Final = Path(os.environ.get("LLMKIT_SHARED") or Path(__file__).parents[3] / "shared")
@@ -478,7 +478,7 @@ def test_strange_numbers_of_usage_are_harmless(text: str, plain: bool) -> None:
     """A count or cost of any size is a number or not known; it never breaks the answer."""
     usage = f'{{"prompt_tokens": {text}, "completion_tokens": 2, "cost": {text}}}'
     if plain:
-        from llmkit.exchange import HTTPReply
+        from llmkit.provider.exchange import HTTPReply
 
         choice = '{"index": 0, "message": {"content": "hi"}, "finish_reason": "stop"}'
         body = f'{{"created": {text}, "choices": [{choice}], "usage": {usage}}}'

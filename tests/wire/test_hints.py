@@ -12,8 +12,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from llmkit.wire.hints import retry_after
 from llmkit.wire.numbers import LONGEST_WAIT as LONGEST
+from llmkit.wire.retry_after import retry_after
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,10 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llmkit.errors import BadRequest, MalformedResponse
-from llmkit.exchange import HTTPReply
-from llmkit.messages import Message
-from llmkit.provider import Call
-from llmkit.secret import Secret
+from llmkit.provider.exchange import HTTPReply
+from llmkit.provider.interface import Call
+from llmkit.types.messages import Message
+from llmkit.types.secret import Secret
 from llmkit.wire.jsonbytes import decode, decode_cut, decode_exact, decode_object, encode
 from llmkit_openrouter import OpenRouterProvider
 

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llmkit.exchange import HTTPReply
-from llmkit.messages import Message
-from llmkit.provider import Call
-from llmkit.registry import get_provider
-from llmkit.usage import MOST, Cost, add, believed
+from llmkit.provider.exchange import HTTPReply
+from llmkit.provider.interface import Call
+from llmkit.provider.registry import get_provider
+from llmkit.types.messages import Message
+from llmkit.types.usage import MOST, Cost, add, believed
 from llmkit.wire.chat_errors import error_body
 from llmkit.wire.jsonbytes import decode, decode_exact, decode_object
 from llmkit.wire.numbers import MOST_COUNT, MOST_INDEX, count, dollars, doubt, exact, is_exact, is_number, place, real
@@ -23,7 +23,7 @@ from llmkit.wire.prices import price
 from llmkit_openrouter.catalogue import check_key
 
 if TYPE_CHECKING:
-    from llmkit.models import KeyInfo
+    from llmkit.types.model_info import KeyInfo
 
 EXAMPLES: Final = int(os.environ.get("LLMKIT_EXAMPLES", "200"))
 #: What Python reads as a number and JSON does not, and what is no number at all.

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import pytest
 
 from llmkit.errors import AuthFailed, LLMError, LLMTimeout, RateLimited, ServerError
-from llmkit.exchange import HTTPReply
+from llmkit.provider.exchange import HTTPReply
 from llmkit.testing.contract.given import KEY, Failure, Given, typed
 from llmkit.testing.contract.replies import HTML, NO_ANSWER
 

@@ -9,15 +9,15 @@ from typing import ClassVar, cast
 
 import pytest
 
+from llmkit.config.endpoint import resolve_endpoint
 from llmkit.errors import LLMError, ProviderBug
-from llmkit.exchange import Endpoint, HTTPReply
-from llmkit.language import LanguageModel
-from llmkit.messages import FunctionCall, Message, ToolCall
-from llmkit.provider import BaseProvider, Call, Decoder
-from llmkit.registry import registry
-from llmkit.resolve import resolve_endpoint
-from llmkit.responses import Response
-from llmkit.settings import Settings
+from llmkit.language.model import LanguageModel
+from llmkit.provider.exchange import Endpoint, HTTPReply
+from llmkit.provider.interface import BaseProvider, Call, Decoder
+from llmkit.provider.registry import registry
+from llmkit.types.messages import FunctionCall, Message, ToolCall
+from llmkit.types.responses import Response
+from llmkit.types.settings import Settings
 
 #: The key that must not show anywhere.
 KEY = "sk-contract-0123456789abcdef0123456789"

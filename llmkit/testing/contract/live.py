@@ -9,9 +9,9 @@ from contextlib import contextmanager
 import pytest
 
 from llmkit.errors import ModelClosed
-from llmkit.language import LanguageModel
-from llmkit.responses import Response
+from llmkit.language.model import LanguageModel
 from llmkit.testing.contract.given import QUESTION, Given
+from llmkit.types.responses import Response
 
 
 class LiveRules(Given):

@@ -7,7 +7,7 @@ import copy
 import pytest
 
 from llmkit.errors import LLMError
-from llmkit.exchange import HTTPReply
+from llmkit.provider.exchange import HTTPReply
 from llmkit.testing.contract.given import Given, typed
 
 HTML = b"<!DOCTYPE html><html><head><title>502</title></head><body><h1>Bad Gateway</h1></body></html>"

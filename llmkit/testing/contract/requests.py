@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from llmkit.errors import BadRequest, Unsupported
-from llmkit.exchange import HTTPRequest
-from llmkit.factory import create_language
-from llmkit.messages import Message
-from llmkit.secret import Secret
-from llmkit.settings import SAMPLING
+from llmkit.language.create import create_language
+from llmkit.provider.exchange import HTTPRequest
 from llmkit.testing.contract.given import CONVERSATION, KEY, QUESTION, Given, as_settings
+from llmkit.types.messages import Message
+from llmkit.types.secret import Secret
+from llmkit.types.settings import SAMPLING
 
 _TOOL = {
     "type": "function",

@@ -7,10 +7,10 @@ from itertools import pairwise
 import pytest
 
 from llmkit.errors import LLMError
-from llmkit.provider import Decoder
-from llmkit.responses import Response
+from llmkit.provider.interface import Decoder
 from llmkit.testing.contract.given import Given, Sample, typed
 from llmkit.testing.contract.replies import HTML
+from llmkit.types.responses import Response
 
 NO_STREAM = {"nothing": b"", "blank lines": b"\n\n", "an HTML page": HTML, "broken JSON": b'{"error": {"mess'}
 

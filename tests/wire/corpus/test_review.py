@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from llmkit.checks import check_settings
+from llmkit.config.setting_checks import check_settings
 from llmkit.errors import LLMError
-from llmkit.exchange import HTTPReply
-from llmkit.messages import to_messages
-from llmkit.provider import Call
-from llmkit.registry import get_provider
-from llmkit.review import reviewed
+from llmkit.language.review import reviewed
+from llmkit.provider.exchange import HTTPReply
+from llmkit.provider.interface import Call
+from llmkit.provider.registry import get_provider
+from llmkit.types.messages import to_messages
 
 from .test_corpus import ABSENT, CHATS, WIRE, recorded_lines
 

@@ -1,0 +1,55 @@
+"""The error of a configuration file, and how it names a place in it."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable
+
+from llmkit.errors import ConfigError
+from llmkit.types.scrub import scrub
+
+_BARE = re.compile(r"[A-Za-z0-9_-]+\Z")
+_LONGEST = 60
+
+
+class ConfigFileError(ConfigError):
+    """The configuration file is wrong, or cannot be read.
+
+    Attributes:
+        path: the file.
+        key: where in it, as a dotted key such as `profiles.smart.temperature`; `None` where it is the whole file.
+        line: where in it, if it is no TOML.
+    """
+
+    def __init__(
+        self, message: str, *, path: str, key: str | None = None, line: int | None = None, hint: str | None = None
+    ) -> None:
+        place = f", line {line}" if line else ""
+        super().__init__(f"{path}{place}: {message}", hint=hint)
+        self.path = path
+        self.key = key
+        self.line = line
+
+
+def wrong(path: str, names: Iterable[str], said: str, hint: str | None = None) -> ConfigFileError:
+    """The error of one key of the file; `said` goes on after its name."""
+    key = dotted(*names)
+    return ConfigFileError(f"{key} {said}", path=path, key=key, hint=hint)
+
+
+def dotted(*names: str) -> str:
+    """A key path as TOML writes it."""
+    return ".".join(name if _BARE.match(name) else quoted(name) for name in names)
+
+
+def quoted(name: object) -> str:
+    """A name out of the file for an error text: short, and without what looks like a key."""
+    return f'"{scrub(str(name), _LONGEST)}"'
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """A hint that names the nearest of `known`; `None` where none is near."""
+    by_case = {item.lower(): item for item in known}
+    near = difflib.get_close_matches(name.lower()[:_LONGEST], sorted(by_case), n=1, cutoff=0.5)
+    return f"Did you mean {by_case[near[0]]}?" if near else None

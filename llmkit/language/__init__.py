@@ -1,0 +1,1 @@
+"""What a user holds: a language model, and the ways to talk to it."""

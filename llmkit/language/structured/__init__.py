@@ -1,0 +1,1 @@
+"""Structured output: what is asked for as a schema or a type, and an answer as the value that it says."""

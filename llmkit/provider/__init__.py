@@ -1,0 +1,1 @@
+"""What a backend implements, and where one is found by its name."""

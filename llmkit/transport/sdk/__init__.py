@@ -1,0 +1,1 @@
+"""The default transport: the HTTP client of the OpenAI SDK."""
