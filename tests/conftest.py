@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable, Coroutine, Iterator
@@ -19,6 +20,12 @@ from hypothesis import HealthCheck, settings
 if os.environ.get("LLMKIT_TEST_WITHOUT_AIOHTTP"):
     # Before anything imports the OpenAI SDK, which looks for aiohttp once.
     sys.modules["aiohttp"] = None  # type: ignore[assignment]
+
+# A shell without job control starts what runs in the background with SIGINT ignored, and every child inherits that:
+# Ctrl-C would reach neither the programs that the tests start nor this process. A handler is not inherited, so the
+# children begin with the system's default.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 from llmkit import Chunk, LanguageModel, LLMError, Response, RetryPolicy, create_language
 from llmkit.testing.simulator import Simulator
