@@ -23,7 +23,7 @@ PROVIDERS = ("openrouter", "ollama")
 #: Seconds in which a busy machine sends an event and reads it.
 PATIENCE = 1.5
 DONE = b"data: [DONE]\n\n"
-#: Seconds over the limit that a busy machine may take.
+#: Seconds that a busy machine may take, over a limit or before what comes in time.
 SLACK = 1.0
 
 
@@ -109,12 +109,12 @@ def test_a_pause_after_content_is_an_interruption(sim: Simulator, drive: Drive, 
 @pytest.mark.parametrize("provider", ["openrouter"])
 def test_a_stream_may_last_longer_than_its_timeout(sim: Simulator, drive: Drive, provider: str) -> None:
     """The clock begins anew with every content: a long answer that keeps coming is never cut."""
-    sim.script(Reply(chunks=WORDS, chunk_delay=0.1))
+    sim.script(Reply(chunks=WORDS, chunk_delay=0.3))
     started = time.monotonic()
-    heard = drive.hear(drive.make(sim, provider, timeout=0.4, retry=None))
+    heard = drive.hear(drive.make(sim, provider, timeout=0.3 + SLACK, retry=None))
     assert heard.error is None
     assert heard.text == "".join(WORDS)
-    assert time.monotonic() - started > 0.4
+    assert time.monotonic() - started > 0.3 + SLACK
 
 
 def _event(delta: str, finish: str = "null") -> bytes:
@@ -181,10 +181,11 @@ def test_a_connection_that_is_not_made_in_time_is_a_connect_timeout(
     sim: Simulator, drive: Drive, mode: str, full_port: int
 ) -> None:
     """Where no connection comes about, the error is `ConnectTimeout`: nothing was sent, so nothing is billed."""
-    model = drive.make(sim, "openai", base_url=f"http://127.0.0.1:{full_port}/v1", timeout=0.3, retry=None)
+    # A tenth of it lies between the limit of the connection and that of the call: enough for a busy machine.
+    model = drive.make(sim, "openai", base_url=f"http://127.0.0.1:{full_port}/v1", timeout=2, retry=None)
     started = time.monotonic()
     error = drive.failure(model, mode)
-    assert time.monotonic() - started < 0.3 + SLACK
+    assert time.monotonic() - started < 2 + SLACK
     assert type(error) is ConnectTimeout
     assert isinstance(error, TimeoutError)
     assert model.totals().not_billed == 1
