@@ -12,6 +12,7 @@ from collections.abc import Callable, Coroutine, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import count
+from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
@@ -27,6 +28,9 @@ if os.environ.get("LLMKIT_TEST_WITHOUT_AIOHTTP"):
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# Hundreds of programs are started. Where none may keep what it compiled, each compiles the whole library again.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 from llmkit import Chunk, LanguageModel, LLMError, Response, RetryPolicy, create_language
 from llmkit.testing.simulator import Simulator
 
@@ -36,6 +40,7 @@ T = TypeVar("T")
 settings.register_profile("llmkit", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("llmkit")
 
+HERE = Path(__file__).parent
 KEY = "sk-test-0123456789abcdef"
 #: Retries without long waits.
 FAST = RetryPolicy(backoff=0.005, longest_backoff=0.01)
@@ -43,9 +48,50 @@ FAST = RetryPolicy(backoff=0.005, longest_backoff=0.01)
 MODELS = {"openrouter": "openai/gpt-4o-mini", "openai": "gpt-4o-mini", "ollama": "llama3.2"}
 PROVIDERS = tuple(MODELS)
 
+#: What `--quick` runs, but for the tests of random values: values, wire, configuration and engine. Folders and files
+#: beside this one.
+QUICK = (
+    "wire",
+    "test_attachments.py", "test_errors.py", "test_messages.py", "test_responses.py", "test_secret.py",
+    "test_settings.py", "test_tools.py", "test_trim.py",
+    "test_config_file.py", "test_folders.py", "test_profiles.py", "test_profiles_explained.py", "test_resolve.py",
+    "test_chain.py", "test_cost_and_totals.py", "test_fallback.py", "test_retry.py", "test_selection.py",
+    "test_streams.py",
+)  # fmt: skip
+#: What it leaves out of them, because it takes long.
+NOT_QUICK = ("wire/corpus",)
+
 _CACHES = count()
 _PREFIXES = ("OPENROUTER_", "OPENAI_", "OLLAMA_", "AZURE_OPENAI_", "OR_")
 _NAMES = {"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "LLMKIT_CONFIG", "SSL_CERT_FILE", "SSL_CERT_DIR"}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--quick`: the set for the edit loop."""
+    parser.addoption("--quick", action="store_true", help="only values, wire, configuration and engine, without random values")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """A name in the quick set that is no longer there must not make it smaller in silence."""
+    if gone := [name for name in (*QUICK, *NOT_QUICK) if not (HERE / name).exists()]:
+        raise pytest.UsageError(f"the quick set of {__file__} names what is not there: {', '.join(gone)}")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """With `--quick` the rest is not even read."""
+    if not config.getoption("quick") or not collection_path.is_relative_to(HERE):
+        return None
+    under = [*collection_path.parents, collection_path]
+    quick = any(HERE / name in under or collection_path in (HERE / name).parents for name in QUICK)
+    return None if quick and not any(HERE / name in under for name in NOT_QUICK) else True
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Random values take most of the time of these rooms. Hypothesis marks its tests itself."""
+    if config.getoption("quick"):
+        random = [item for item in items if item.get_closest_marker("hypothesis")]
+        items[:] = [item for item in items if not item.get_closest_marker("hypothesis")]
+        config.hook.pytest_deselected(items=random)
 
 
 @pytest.fixture(autouse=True)
