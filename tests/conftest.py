@@ -68,7 +68,7 @@ _NAMES = {"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "LLMKIT_CONFIG",
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """`--quick`: the set for the edit loop."""
-    parser.addoption("--quick", action="store_true", help="only values, wire, configuration and engine, without random values")
+    parser.addoption("--quick", action="store_true", help="values, wire, configuration, engine; no random values")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -86,8 +86,9 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     return None if quick and not any(HERE / name in under for name in NOT_QUICK) else True
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Random values take most of the time of these rooms. Hypothesis marks its tests itself."""
+    """Random values take most of the time of these rooms. Hypothesis has marked its tests by now."""
     if config.getoption("quick"):
         random = [item for item in items if item.get_closest_marker("hypothesis")]
         items[:] = [item for item in items if not item.get_closest_marker("hypothesis")]
