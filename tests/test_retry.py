@@ -175,10 +175,14 @@ def test_a_hint_is_obeyed(sim: Simulator, drive: Drive, kind: str) -> None:
     model = drive.make(sim, "openrouter")
     drive.ask(model)  # opens the connection, so that only the wait is measured
     sim.reset()
+    due = time.monotonic() + 0.12
     sim.script(hinted(kind, 0.12))
     response = drive.ask(model)
-    assert 0.115 <= gap(sim) < 0.8
-    assert response.attempts[1].waited >= 0.11
+    assert sim.requests[1].time >= due - 0.005
+    assert gap(sim) < 5
+    if kind not in {"reset header", "mirrored reset"}:  # they name an instant, however late the request came
+        assert gap(sim) >= 0.115
+        assert response.attempts[1].waited >= 0.11
 
 
 def test_a_hint_is_obeyed_before_a_stream(sim: Simulator, drive: Drive) -> None:
