@@ -10,7 +10,8 @@ from typing import Any
 from llmkit import KeyInfo, ModelInfo, Pricing, register
 from llmkit.errors import LLMError
 from llmkit.provider.exchange import Endpoint, HTTPReply, HTTPRequest
-from llmkit.provider.interface import BaseProvider, Call, Decoder, Operation
+from llmkit.provider.interface import BaseProvider, Call, Decoder
+from llmkit.provider.operations import Operation
 from llmkit.provider.registry import registry
 from llmkit.types.responses import Response
 from llmkit.types.settings import Settings

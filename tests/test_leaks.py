@@ -432,7 +432,7 @@ def test_no_text_of_a_model_or_an_answer_shows_key_or_prompt(sim: Simulator, dri
     response = drive.ask(model, PROMPT)
     stream = drive.open(model, PROMPT)
     things = [model, response, response.attempts, response.usage, response.cost, stream, drive.next(stream),
-              stream.partial, model.totals(), vars(model)["_connection"]]  # fmt: skip
+              stream.partial, model.totals(), vars(model)["_setup"], vars(model)["_setup"].connection]  # fmt: skip
     for thing in things:
         assert CANARY not in f"{thing!r} {thing}"
         assert PROMPT not in f"{thing!r} {thing}"

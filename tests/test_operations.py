@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import json
-import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from llmkit import ConnectionLost, LLMError, ModelNotFound, RetryPolicy
-from llmkit.engine.operation import Once, Service
 from llmkit.provider.exchange import Endpoint, HTTPRequest
-from llmkit.provider.interface import Operation
+from llmkit.provider.operations import Operation
 from llmkit.testing.simulator import Reply, Simulator
-from llmkit.transport.drivers import AsyncRun, run
 from llmkit.transport.sdk.transport import SDKTransport
 from llmkit.types.secret import Secret
 from llmkit.wire.chat import ChatProvider
 
+from .carry_out import ask
 from .conftest import FAST, KEY, Drive
 
 
@@ -25,28 +24,16 @@ class _Provider(ChatProvider):
     title = "Sample"
 
 
-def service(sim: Simulator, policy: RetryPolicy | None = None) -> Service:
-    """The simulator's OpenRouter dialect as a place for operations."""
+def carried_out(
+    drive: Drive,
+    sim: Simulator,
+    operation: Callable[[], Operation[Any]],
+    model: str = "",
+    policy: RetryPolicy | None = None,
+) -> Any:
+    """The result of an operation that the simulator's OpenRouter dialect is asked for."""
     endpoint = Endpoint(sim.openrouter_url, api_key=Secret(KEY), local=True)
-    return Service(_Provider("sample"), SDKTransport(endpoint), time.monotonic, 10.0, policy, lambda text: text)
-
-
-def carried_out(drive: Drive, at: Service, operation: Operation[Any], model: str = "") -> Any:
-    """The result of an operation by the driver of `drive`; its transport is closed."""
-    once = Once(lambda: at.ask(operation, model))
-    if not drive.is_async:
-        try:
-            return run(once)
-        finally:
-            at.transport.close()
-
-    async def go() -> Any:
-        try:
-            return await AsyncRun(once).run()
-        finally:
-            await at.transport.aclose()
-
-    return drive.await_(go())
+    return ask(drive, _Provider("sample"), SDKTransport(endpoint), operation, model, policy)
 
 
 def get(path: str) -> Operation[Any]:
@@ -57,7 +44,7 @@ def get(path: str) -> Operation[Any]:
 
 def test_a_get_sends_no_body_and_the_key(sim: Simulator, drive: Drive) -> None:
     """A GET goes to the path under the base URL, with the key and without a body."""
-    assert carried_out(drive, service(sim), get("/models"))["data"]
+    assert carried_out(drive, sim, lambda: get("/models"))["data"]
     asked = sim.requests[-1]
     assert (asked.method, asked.path, asked.body) == ("GET", "/api/v1/models", b"")
     assert asked.headers["authorization"] == f"Bearer {KEY}"
@@ -71,7 +58,7 @@ def test_an_operation_may_ask_several_times(sim: Simulator, drive: Drive) -> Non
         key = yield HTTPRequest("/key", method="GET")
         return len(json.loads(models.body)["data"]), json.loads(key.body)["data"]["label"]
 
-    count, label = carried_out(drive, service(sim), both())
+    count, label = carried_out(drive, sim, both)
     assert count > 1
     assert label.startswith("sk-or")
 
@@ -81,7 +68,7 @@ def test_a_request_is_tried_again_as_its_error_says(sim: Simulator, drive: Drive
     """Transient statuses are tried again; others are raised at once, with provider and model."""
     sim.script_for("/api/v1/models", *[Reply(status=status)] * 2)
     with pytest.raises(LLMError) as caught:
-        carried_out(drive, service(sim, RetryPolicy(attempts=2, backoff=0)), get("/models"), "some-model")
+        carried_out(drive, sim, lambda: get("/models"), "some-model", RetryPolicy(attempts=2, backoff=0))
     assert len(sim.requests) == sent
     assert (caught.value.provider, caught.value.model, caught.value.status) == ("sample", "some-model", status)
 
@@ -89,7 +76,7 @@ def test_a_request_is_tried_again_as_its_error_says(sim: Simulator, drive: Drive
 def test_a_second_try_that_succeeds_is_the_answer(sim: Simulator, drive: Drive) -> None:
     """A transient failure before a good reply is not seen."""
     sim.script_for("/api/v1/models", Reply(status=503))
-    assert carried_out(drive, service(sim, FAST), get("/models"))["data"]
+    assert carried_out(drive, sim, lambda: get("/models"), policy=FAST)["data"]
 
 
 def test_an_error_is_thrown_into_the_operation(sim: Simulator, drive: Drive) -> None:
@@ -102,7 +89,7 @@ def test_an_error_is_thrown_into_the_operation(sim: Simulator, drive: Drive) -> 
             return f"not there: {error.status}"
         return "there"
 
-    assert carried_out(drive, service(sim), tolerant()) == "not there: 404"
+    assert carried_out(drive, sim, tolerant) == "not there: 404"
 
 
 def test_an_operation_that_asks_nothing_sends_nothing(sim: Simulator, drive: Drive) -> None:
@@ -112,7 +99,7 @@ def test_an_operation_that_asks_nothing_sends_nothing(sim: Simulator, drive: Dri
         yield from ()
         return "known"
 
-    assert carried_out(drive, service(sim), nothing()) == "known"
+    assert carried_out(drive, sim, nothing) == "known"
     assert not sim.requests
 
 
@@ -120,4 +107,4 @@ def test_a_reply_that_is_cut_is_a_typed_error(sim: Simulator, drive: Drive) -> N
     """A body that breaks off is no result."""
     sim.script_for("/api/v1/models", Reply(cut="reset", cut_bytes=50))
     with pytest.raises(ConnectionLost):
-        carried_out(drive, service(sim), get("/models"))
+        carried_out(drive, sim, lambda: get("/models"))

@@ -13,7 +13,7 @@ import pytest
 
 from llmkit import ConfigError, LanguageModel, RetryPolicy, UnknownProvider, create_language, register
 from llmkit.config.file.problem import ConfigFileError
-from llmkit.config.locate import connect, resolve_target
+from llmkit.config.locate import locate, resolve_target
 from llmkit.provider.registry import registry
 from llmkit.testing.simulator import Reply
 from llmkit.types.secret import Secret
@@ -54,12 +54,12 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Folder:
 
 def setting(model: LanguageModel, name: str) -> object:
     """What applies to a model."""
-    return model._settings.get(name)
+    return model._setup.settings.get(name)
 
 
 def endpoint(*names: str, **settings: Any) -> Endpoint:
     """Where `create_language` would send, and with which key."""
-    return create_language(*names, **settings)._connection._endpoint
+    return create_language(*names, **settings)._setup.connection._endpoint
 
 
 def key_of(made: Endpoint) -> str | None:
@@ -237,9 +237,9 @@ def test_options_of_code_replace_those_of_the_file(folder: Folder) -> None:
     """An options object given in code replaces that of its own provider, whole."""
     folder.write(FILE + "[profiles.smart.ollama]\nnum_ctx = 99\n")
     model = create_language("smart", options=OpenRouterOptions(preset="code"), fallbacks=["ollama:x"])
-    assert model._options == OpenRouterOptions(preset="code")
+    assert model._chat.options == OpenRouterOptions(preset="code")
     assert OllamaOptions(num_ctx=99) in setting(model, "options")
-    assert create_language("openrouter", "x")._options == OpenRouterOptions(
+    assert create_language("openrouter", "x")._chat.options == OpenRouterOptions(
         session_id="of-provider", preset="of-provider"
     )
 
@@ -247,7 +247,7 @@ def test_options_of_code_replace_those_of_the_file(folder: Folder) -> None:
 def test_unsupported_may_be_dropped_by_the_table(folder: Folder) -> None:
     """`on_unsupported` of a provider's table applies to that provider."""
     folder.write('[providers.ollama]\non_unsupported = "drop"\nlogit_bias = {"1" = 5}\n')
-    assert create_language("ollama", "x")._sampling == {}
+    assert create_language("ollama", "x")._chat.sampling == {}
 
 
 def test_references_in_texts(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -258,7 +258,7 @@ def test_references_in_texts(folder: Folder, monkeypatch: pytest.MonkeyPatch) ->
         'stop = ["$${PLACE}", "<${PLACE}>"]\nextra_body = {a = [{b = "${PLACE}"}]}\n'
     )
     model = create_language("x")
-    assert (model.model, model._base_url) == ("m-eu", "http://eu.example:1")
+    assert (model.model, model._setup.base_url) == ("m-eu", "http://eu.example:1")
     assert setting(model, "stop") == ["${PLACE}", "<eu>"]
     assert setting(model, "extra_body") == {"a": [{"b": "eu"}]}
 
@@ -569,7 +569,7 @@ def test_no_key_of_the_file_is_shown(folder: Folder, monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("GATEWAY_KEY", FILE_KEY)
     folder.write(f"[profiles.x]\nprovider = 'openai'\nmodel = 'm'\nbase_url = '{GATEWAY}'\nkey_env = 'GATEWAY_KEY'\n")
     model = create_language("x")
-    assert FILE_KEY not in repr(model) + repr(model._connection._endpoint) + repr(model._settings)
+    assert FILE_KEY not in repr(model) + repr(model._setup.connection._endpoint) + repr(model._setup.settings)
 
 
 # --- What discovery asks with
@@ -579,16 +579,17 @@ def test_connect_takes_a_profile(folder: Folder, monkeypatch: pytest.MonkeyPatch
     """`connect` resolves address and key as `create_language` does; a key that is not needed may be missing."""
     monkeypatch.setenv("GATEWAY_KEY", FILE_KEY)
     folder.write(f"[profiles.x]\nprovider = 'openai'\nbase_url = '{GATEWAY}'\nkey_env = 'GATEWAY_KEY'\n")
-    provider, made = connect("x", {})
+    located = locate("x", {})
+    provider, made = located.provider, located.endpoint
     assert (provider.name, made.base_url, key_of(made)) == ("openai", GATEWAY, FILE_KEY)
     monkeypatch.delenv("GATEWAY_KEY")
     with pytest.raises(ConfigFileError, match="GATEWAY_KEY"):
-        connect("x", {})
-    assert key_of(connect("x", {}, need_key=False)[1]) is None
+        locate("x", {})
+    assert key_of(locate("x", {}, need_key=False).endpoint) is None
     monkeypatch.delenv("OPENROUTER_API_KEY")
-    assert connect("openrouter", {"timeout": 3}, need_key=False)[1].api_key is None
+    assert locate("openrouter", {"timeout": 3}, need_key=False).endpoint.api_key is None
     with pytest.raises(ConfigError, match="no API key"):
-        connect("openrouter", {})
+        locate("openrouter", {})
 
 
 # --- What it costs

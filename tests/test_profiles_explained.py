@@ -102,11 +102,11 @@ def test_each_setting_has_an_origin(path: str, name: str, value: object, origin:
 def test_the_rows_are_what_create_language_takes() -> None:
     """Every setting that a model has is a row, with the same value where it is not a reference."""
     model, explained = create_language("smart", seed=7), rows("smart", seed=7)
-    for name, value in model._settings.items():
+    for name, value in model._setup.settings.items():
         if name not in ("options", "user", "extra_headers"):
             assert explained[name].value == value, name
     assert explained["model"].value == model.model
-    assert explained["base_url"].value == model._base_url
+    assert explained["base_url"].value == model._setup.base_url
 
 
 def test_the_default_profile_is_explained(path: str) -> None:

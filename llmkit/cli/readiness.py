@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from llmkit.config.file.find import current
-from llmkit.config.locate import connect
+from llmkit.config.locate import locate
 from llmkit.errors import ConfigError
 from llmkit.language import quick
 from llmkit.provider.registry import get_provider
@@ -55,7 +55,7 @@ def readiness(provider: BaseProvider) -> Readiness:
     endpoint: Endpoint | None = None
     problem = None
     try:
-        _, endpoint = connect(provider.name, {})
+        endpoint = locate(provider.name, {}).endpoint
     except ConfigError as error:
         problem = error.message
     variables = [*_of_file(provider.name), *provider.key_env]
@@ -89,7 +89,7 @@ def _of_file(name: str) -> list[str]:
     try:
         file = current()
     except ConfigError:
-        return []  # `connect` has told of it.
+        return []  # `locate` has told of it.
     section = file.providers.get(name) if file else None
     return [section.variable] if section and section.variable else []
 
@@ -97,6 +97,6 @@ def _of_file(name: str) -> list[str]:
 def _address(name: str) -> str | None:
     """The address alone, where the key is missing or something else is wrong."""
     try:
-        return connect(name, {"allow_insecure": True}, need_key=False)[1].base_url
+        return locate(name, {"allow_insecure": True}, need_key=False).endpoint.base_url
     except ConfigError:
         return None

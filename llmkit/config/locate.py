@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from llmkit.config.choice import choose
@@ -17,8 +18,17 @@ if TYPE_CHECKING:
     from llmkit.provider.interface import BaseProvider
 
 
-def connect(provider: str, settings: Mapping[str, object], *, need_key: bool = True) -> tuple[BaseProvider, Endpoint]:
-    """A provider, and where and with which key it is asked: by the same rules as `create_language`.
+@dataclass(frozen=True, slots=True, repr=False)
+class Location:
+    """A provider, where and with which key it is asked, and the settings that apply there, all sources joined."""
+
+    provider: BaseProvider
+    endpoint: Endpoint
+    settings: Mapping[str, object]
+
+
+def locate(provider: str, settings: Mapping[str, object], *, need_key: bool = True) -> Location:
+    """Where a provider is asked, and with which key: by the same rules as `create_language`.
 
     Args:
         provider: name of a provider, a service or a profile.
@@ -32,10 +42,10 @@ def connect(provider: str, settings: Mapping[str, object], *, need_key: bool = T
     environ = os.environ
     choice = choose(provider, None, environ)
     try:
-        made = layered_settings(choice, check_settings(settings, call=False), environ)
-        return choice.provider, resolve_endpoint(
-            choice.provider, made.all, environ, need_key=need_key, places=made.places
-        )
+        layers = layered_settings(choice, check_settings(settings, call=False), environ)
+        applying = layers.all
+        endpoint = resolve_endpoint(choice.provider, applying, environ, need_key=need_key, places=layers.places)
+        return Location(choice.provider, endpoint, applying)
     except LLMError as error:
         error.provider = error.provider or choice.provider.name
         raise

@@ -1,20 +1,27 @@
 """What a flow can ask for. It *yields* an effect and is *sent* the result:
 
-    Open   send a request, get the head of the reply       -> Head
-    Read   the next bytes of the open reply, b"" at the end -> bytes
-    Sleep  wait                                            -> None
-    Emit   hand chunks to the caller                       -> None
+    Open    send a request, get the head of the reply          -> Head
+    Read    the next bytes of the open reply, b"" at its end   -> bytes
+    Sleep   wait                                               -> None
+    Emit    hand pieces of the answer to the caller            -> None
+    Record  book an attempt that is over                       -> None
 
-The drivers in `llmkit.transport.drivers` carry them out.
+The drivers in `llmkit.transport.drivers` carry them out, each in one function. A new effect is a class here and a case
+in each of the two functions. Two have their place and no use yet: a permit to send (`Acquire`) is asked for before
+`Open`, and observers are told (`Notify`) after `Record`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 
-from llmkit.provider.exchange import HTTPRequest, Transport
+if TYPE_CHECKING:
+    from llmkit.money.totals import Tally
+    from llmkit.provider.exchange import HTTPRequest, Transport
+    from llmkit.types.responses import Attempt
+    from llmkit.types.usage import Usage
 
 
 class Head(Protocol):
@@ -56,12 +63,21 @@ class Sleep:
 
 @dataclass(slots=True)
 class Emit:
-    """Hand chunks to the caller, all of one read at once. (Other streams than chat's hand out their own pieces.)"""
+    """Hand pieces of an answer to the caller, all of one read at once: chunks of chat, steps of a pull."""
 
-    chunks: Sequence[Any]
+    pieces: Sequence[Any]
 
 
-Effect: TypeAlias = Open | Read | Sleep | Emit
+@dataclass(slots=True, repr=False)
+class Record:
+    """Book an attempt that is over; `usage` where tokens were counted."""
+
+    tally: Tally
+    attempt: Attempt
+    usage: Usage | None = None
+
+
+Effect: TypeAlias = Open | Read | Sleep | Emit | Record
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 # The send type of a generator cannot follow the effect, so it is Any; the helpers below give each effect its type.
@@ -87,6 +103,6 @@ class Runnable(Protocol[T_co]):
         """Its flow."""
         ...
 
-    def abandon(self) -> None:
-        """The caller left in the middle."""
+    def abandon(self) -> Record | None:
+        """The caller left in the middle. What must be booked for the attempt that was open, if one was."""
         ...

@@ -1,119 +1,129 @@
-"""The flows of the operations beside chat: whole exchanges, and a streamed one. No I/O, as in the engine."""
+"""One attempt of any other operation than chat: whole replies, or one that is streamed."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar, cast
 
 from llmkit.config.setting_checks import describe
-from llmkit.engine.effects import Emit, Flow, Head, Sleep, open_reply, read
-from llmkit.engine.run import BODY_LIMIT, LONGEST, redact_error
-from llmkit.engine.salvage import provider_bug
-from llmkit.errors import ConnectionLost, LLMError, LLMTimeout, ResponseTooLarge
-from llmkit.provider.exchange import HTTPReply, HTTPRequest, Transport
-from llmkit.provider.interface import BaseProvider, Call, Operation, SupportsPull
-from llmkit.resilience.chain import Chain
-from llmkit.resilience.retry import RetryPolicy
+from llmkit.engine.effects import Emit, Flow
+from llmkit.engine.effects import read as read_on
+from llmkit.engine.request import is_success, read_reply, send
+from llmkit.engine.run import Charge
+from llmkit.errors import LLMError
+from llmkit.provider.exchange import HTTPReply, HTTPRequest
+from llmkit.provider.interface import Call
+from llmkit.types.usage import NOT_BILLED, UNKNOWN_COST, believed
+
+if TYPE_CHECKING:
+    from llmkit.engine.effects import Record
+    from llmkit.engine.plan import Deadlines, Target
+    from llmkit.provider.operations import Operation, OperationDecoder
+    from llmkit.types.responses import Attempt
+    from llmkit.types.usage import Cost, Usage
 
 T = TypeVar("T")
+P = TypeVar("P")
+
+
+class Priced(Protocol):
+    """A result that says what it used and cost, such as a list of embeddings."""
+
+    cost: Cost
+    usage: Usage
 
 
 @dataclass(slots=True, repr=False)
-class Service:
-    """Where operations go. `timeout` is seconds for one exchange; `redact` takes the key out of a text."""
+class WholeReplies(Generic[T]):
+    """The `Procedure` of an operation that is a generator of requests. A second attempt starts it anew.
 
-    provider: BaseProvider
-    transport: Transport
-    clock: Callable[[], float]
-    timeout: float
-    policy: RetryPolicy | None = None
-    redact: Callable[[str], str] = str
+    Attributes:
+        billed: does the service charge for it? Then the result says what it cost (`Priced`), or that is unknown.
+    """
 
-    def ask(self, operation: Operation[T], model: str = "") -> Flow[T]:
-        """Carry out an operation: each request that it yields, tried again as the policy says."""
+    billed: bool = False
+    committed: bool = False
+
+    def attempt(self, target: Target[Operation[T]], deadlines: Deadlines) -> Flow[T]:
+        """See `Procedure`. A reply with an error status is thrown into the operation, which may go on."""
+        operation = target.prepare()
         try:
             request = next(operation)
             while True:
                 if not isinstance(cast("object", request), HTTPRequest):
                     raise TypeError(f"an operation asks for {describe(request)}")
                 try:
-                    reply = yield from self._exchange(request, model)
+                    reply = yield from _exchange(target, request, deadlines)
                 except LLMError as error:
                     request = operation.throw(error)
                 else:
                     request = operation.send(reply)
         except StopIteration as stop:
-            return stop.value  # type: ignore[no-any-return]
-        except LLMError as error:
-            raise self._placed(error, model) from None
-        except Exception as error:  # a provider is foreign code, as in the engine
-            raise self._placed(provider_bug(error), model) from error
+            return cast("T", stop.value)
 
-    def _exchange(self, request: HTTPRequest, model: str) -> Flow[HTTPReply]:
-        chain = Chain(1, self.policy)
-        while True:
-            try:
-                return (yield from self._once(request, model))
-            except LLMError as error:
-                step = chain.after_failure(0, error, self.clock())
-                if step is None:
-                    raise
-                wait = step[1]
-            if wait:
-                yield Sleep(wait)
+    def again(self, error: LLMError) -> Callable[[], Operation[T]] | None:
+        """See `Procedure`: never."""
+        return None
 
-    def _once(self, request: HTTPRequest, model: str) -> Flow[HTTPReply]:
-        deadline = self.clock() + min(self.timeout, LONGEST)
-        head = yield from open_reply(self.transport, request, deadline)
-        reply = yield from _whole(head, deadline)
-        if 200 <= reply.status < 300:
-            return reply
-        raise self.provider.parse_error(Call(model, ()), reply)
+    def charge(self, result: T) -> Charge:
+        """See `Procedure`."""
+        if not self.billed:
+            return Charge(NOT_BILLED)
+        return Charge(believed(getattr(result, "cost", UNKNOWN_COST)), getattr(result, "usage", None))
 
-    def pull(self, model: str) -> Flow[None]:
-        """Fetch a model; its progress is emitted. Sent once: a pull that broke off goes on where it was."""
-        try:
-            provider = cast("SupportsPull", self.provider)
-            request, decoder = provider.pull(model), provider.pull_decoder(model)
-            deadline = self.clock() + min(self.timeout, LONGEST)
-            head = yield from open_reply(self.transport, request, deadline)
-            if not 200 <= head.status < 300:
-                raise self.provider.parse_error(Call(model, ()), (yield from _whole(head, deadline)))
-            while data := (yield from read(deadline)):
-                if steps := decoder.feed(data):
-                    yield Emit(steps)
-                    deadline = self.clock() + min(self.timeout, LONGEST)  # bytes that are no step prolong nothing
-            if steps := decoder.feed(b""):
-                yield Emit(steps)
-            decoder.finish()
-        except LLMError as error:
-            if isinstance(error, (ConnectionLost, LLMTimeout)):
-                error.hint = "Pull again: it goes on where it stopped"
-            raise self._placed(error, model) from None
-        except Exception as error:  # a provider is foreign code, as in the engine
-            raise self._placed(provider_bug(error), model) from error
-
-    def _placed(self, error: LLMError, model: str) -> LLMError:
-        error.provider = error.provider or self.provider.name
-        error.model = error.model or model or None
-        redact_error(error, self.redact)
-        return error
+    def finish(self, result: T, attempts: Sequence[Attempt]) -> T:
+        """See `Procedure`."""
+        return result
 
 
-def _whole(head: Head, deadline: float) -> Flow[HTTPReply]:
-    """Read a reply to its end."""
-    body = bytearray()
-    while data := (yield from read(deadline)):
-        body += data
-        if len(body) > BODY_LIMIT:
-            raise ResponseTooLarge(f"the reply is longer than {BODY_LIMIT} bytes", status=head.status)
-    return HTTPReply(head.status, head.headers, bytes(body))
+@dataclass(slots=True, repr=False)
+class StreamedReply(WholeReplies[T], Generic[P, T]):
+    """The `Procedure` of an operation with one request, whose reply is handed out in pieces as it comes.
+
+    `target.timeout` is the longest silence before a piece, as for a stream of chat.
+    """
+
+    def attempt(  # type: ignore[override]  # what is prepared is another kind of operation
+        self, target: Target[tuple[HTTPRequest, OperationDecoder[P, T]]], deadlines: Deadlines
+    ) -> Flow[T]:
+        """See `Procedure`."""
+        request, decoder = target.prepare()
+        deadline = deadlines.within(target.timeout)
+        head = yield from send(target, request, deadline)
+        if not is_success(head):
+            reply = yield from read_reply(head, request, deadline)
+            raise target.provider.parse_error(Call(target.model, ()), reply)
+        ended = False
+        while not ended:
+            data = yield from read_on(deadline)
+            ended = not data
+            if pieces := decoder.feed(data):
+                self.committed = True
+                yield Emit(pieces)
+                deadline = deadlines.within(target.timeout)
+        return decoder.finish()
+
+
+def _exchange(target: Target[Operation[T]], request: HTTPRequest, deadlines: Deadlines) -> Flow[HTTPReply]:
+    """The 2xx reply of one request. A request that may not be repeated makes sure that its failure is final."""
+    deadline = deadlines.within(target.timeout)
+    try:
+        head = yield from send(target, request, deadline)
+        reply = yield from read_reply(head, request, deadline)
+        if not is_success(reply):
+            raise target.provider.parse_error(Call(target.model, ()), reply)
+    except LLMError as error:
+        if not request.repeatable and error.billed != "no":
+            error.retryable = error.fallback = False
+            error.hint = "It may have been carried out; look whether it was before it is sent again"
+        raise
+    return reply
 
 
 @dataclass(slots=True, repr=False)
 class Once(Generic[T]):
-    """A flow as something that the drivers can run. Nothing is booked, so there is nothing to abandon."""
+    """A flow over several runs, as something that the drivers can run. The runs within are asked about by nobody."""
 
     flow: Callable[[], Flow[T]]
 
@@ -121,5 +131,6 @@ class Once(Generic[T]):
         """The flow."""
         return self.flow()
 
-    def abandon(self) -> None:
-        """Nothing is open that somebody counts."""
+    def abandon(self) -> Record | None:
+        """See `Runnable`: such runs book nothing."""
+        return None

@@ -5,39 +5,40 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from llmkit.errors import FirstTokenTimeout, LLMError, ProviderBug, StreamInterrupted
-from llmkit.types.scrub import scrub
+from llmkit.engine.failures import provider_bug
+from llmkit.errors import FirstTokenTimeout, LLMError, StreamInterrupted
+from llmkit.types.responses import Response
 
 if TYPE_CHECKING:
     from llmkit.provider.interface import BaseProvider, Call, Decoder
-    from llmkit.types.responses import Response
 
 log = logging.getLogger("llmkit")
-
-
-def provider_bug(error: Exception) -> ProviderBug:
-    """What an exception of a provider's own code means."""
-    bug = ProviderBug(f"the provider raised {type(error).__name__}: {scrub(str(error))}", cause=type(error).__name__)
-    bug.__cause__ = error
-    return bug
 
 
 def whole_answer(decoder: Decoder) -> Response | None:
     """The answer, if its finish had come before the connection failed; what is lost then is the usage at most."""
     try:
         return decoder.finish()
-    except Exception as error:
-        _told(error)
+    except Exception as error:  # foreign code; the first failure is the one to tell
+        _log_bug(error)
         return None
 
 
-def with_salvage(error: LLMError, provider: BaseProvider, call: Call, data: bytes) -> LLMError:
-    """`error`, with what can be made out of the bytes of a plain reply that was cut."""
+def partial_answer(decoder: Decoder) -> Response:
+    """What has come so far; nothing where the decoder cannot say."""
     try:
-        _keep(error, provider.salvage(call, data))
-    except Exception as failed:
-        _told(failed)
-    return error
+        return decoder.partial()
+    except Exception as error:  # foreign code, and the caller asked for what there is
+        _log_bug(error)
+        return Response(())
+
+
+def salvage_reply(provider: BaseProvider, call: Call, error: LLMError, data: bytes) -> None:
+    """Keep in `error` what can be made out of the bytes of a plain reply that was cut."""
+    try:
+        _keep_partial(error, provider.salvage(call, data))
+    except Exception as failed:  # foreign code; the first failure is the one to tell
+        _log_bug(failed)
 
 
 def interrupted(error: Exception, decoder: Decoder) -> StreamInterrupted:
@@ -45,10 +46,7 @@ def interrupted(error: Exception, decoder: Decoder) -> StreamInterrupted:
     if not isinstance(error, LLMError):
         error = provider_bug(error)
     if error.partial is None:
-        try:
-            _keep(error, decoder.partial())
-        except Exception as failed:
-            _told(failed)
+        _keep_partial(error, partial_answer(decoder))
     if isinstance(error, StreamInterrupted):
         return error
     what = f"no content for too long: {error.message}" if isinstance(error, FirstTokenTimeout) else error.message
@@ -57,12 +55,12 @@ def interrupted(error: Exception, decoder: Decoder) -> StreamInterrupted:
     return broken
 
 
-def _keep(error: LLMError, partial: Response | None) -> None:
+def _keep_partial(error: LLMError, partial: Response | None) -> None:
     if partial is not None and partial.choices:
         error.partial = partial
         error.partial_text = partial.choices[0].message.text
 
 
-def _told(error: Exception) -> None:
+def _log_bug(error: Exception) -> None:
     if not isinstance(error, LLMError):
         log.debug("a provider raised while an exchange was given up", exc_info=error)

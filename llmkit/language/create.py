@@ -12,7 +12,8 @@ from llmkit.config.endpoint import resolve_endpoint
 from llmkit.config.layers import layered_settings
 from llmkit.config.setting_checks import check_settings, describe
 from llmkit.errors import ConfigError, LLMError
-from llmkit.language.model import INHERITED, LanguageModel
+from llmkit.language.model import LanguageModel
+from llmkit.operations.setup import INHERITED, Setup
 from llmkit.transport.connection import Connection
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ def _create(
         log.debug("%s: the model %s is %s", backend.name, named, identity)
     chosen = made.chosen
     chosen.pop("api_key", None)  # The endpoint holds it, as a secret.
-    model = LanguageModel(
+    setup = Setup(
         backend,
         identity,
         chosen,
@@ -92,9 +93,9 @@ def _create(
         defaults=made.defaults,
         base_url=endpoint.base_url,
         local=endpoint.local,
-        fallbacks=[spare for spare, _ in spares],
         requested=named,
     )
+    model = LanguageModel(setup, fallbacks=[spare for spare, _ in spares])
     model.own(spare for spare, ours in spares if ours)
     return model
 

@@ -273,7 +273,7 @@ def _opened(
     limit = None if max_cost is None else _dollars(max_cost)
     if "stream" in settings:
         raise ConfigError("many calls at once give whole answers", hint="Leave stream= out")
-    model._plan("?", False, settings)
+    model._check_call(**cast("CallSettings", settings))
     total = len(inputs) if isinstance(inputs, Sized) else None
     with bar(f"asking {model.target}", total, show=progress) as shown:
 

@@ -1,104 +1,40 @@
-"""`LanguageModel`: what a user holds. Signatures, defaults and the making of plans; the decisions are in the engine."""
+"""`LanguageModel`: what a user holds. Its methods say what they take; `llmkit.language.planning` makes the plan."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Self, Unpack, cast, overload
+from collections.abc import Coroutine, Iterable
+from typing import TYPE_CHECKING, Any, Literal, Unpack, cast, overload
 
-from llmkit.config.backend_settings import DEFAULT_TIMEOUT, listed, options_for, supported
-from llmkit.config.setting_checks import check_settings
-from llmkit.engine.run import Plan, Target
-from llmkit.errors import ConfigError, LLMError, ModelClosed
+from llmkit.errors import LLMError
+from llmkit.language.planning import ChatSetup, chat_setup, plan_chat
 from llmkit.language.stream import AsyncChatStream, ChatStream
-from llmkit.money.totals import Tally, Totals
-from llmkit.provider.interface import BaseProvider, Call
-from llmkit.resilience.retry import RetryPolicy
-from llmkit.types.messages import Message, MessagesLike, to_messages
-from llmkit.types.settings import SAMPLING, CallSettings, ExtraHeaders
+from llmkit.operations.service_model import ServiceModel
+from llmkit.types.messages import MessagesLike
+from llmkit.types.settings import CallSettings
 
 if TYPE_CHECKING:
     from decimal import Decimal
 
-    from llmkit.provider.exchange import Transport
-    from llmkit.transport.connection import Connection
-    from llmkit.types.model_info import ModelInfo
     from llmkit.types.responses import Response
 
-DEFAULT_POLICY = RetryPolicy()
 
-
-class LanguageModel:
+class LanguageModel(ServiceModel):
     """One model of one provider, with retry, fallbacks and totals. Made by `create_language`.
 
     It is safe to use from several threads, and from several event loops. `with` and `async with` close it.
     """
 
-    def __init__(
-        self,
-        provider: BaseProvider,
-        model: str,
-        settings: Mapping[str, object],
-        connection: Connection,
-        *,
-        defaults: Mapping[str, object] | None = None,
-        base_url: str = "",
-        local: bool = False,
-        fallbacks: Sequence[LanguageModel] = (),
-        tally: Tally | None = None,
-        requested: str | None = None,
-    ) -> None:
-        """Used by `create_language`; `settings` are checked, `defaults` come from the environment and the file."""
-        self._provider = provider
-        self._given = settings
-        self._defaults = defaults or {}
-        self._settings = {**self._defaults, **settings}
-        self._connection = connection
-        self._base_url = base_url
-        self._local = local
-        self._fallbacks = tuple(fallbacks)
-        self._owned: tuple[LanguageModel, ...] = ()
-        self._tally = tally or Tally()
-        self._closed = False
-        self.model = model
-        #: The model as it was asked for; `model` is what that resolved to.
-        self.requested = requested or model
-        drop = self._settings.get("on_unsupported") == "drop"
-        self._sampling = supported(provider, self._settings, drop=drop)
-        self._options = self._own_options(settings.get("options")) or options_for(
-            provider, self._defaults.get("options")
-        )
+    _fallbacks: tuple[LanguageModel, ...]
+    _chat: ChatSetup
 
-    @property
-    def provider(self) -> str:
-        """Llmkit's name of the backend."""
-        return self._provider.name
-
-    @property
-    def target(self) -> str:
-        """`provider:model`."""
-        return f"{self._provider.name}:{self.model}"
-
-    @property
-    def info(self) -> ModelInfo | None:
-        """What is known of the model without asking, such as `model.info.supports_tools`; `None` where nothing is.
-
-        It comes from a list that was fetched before, or from a table with a date; `info.source` says which.
-        `get_model_info(model.provider, model.model)` asks the service.
-        """
-        from llmkit.operations.known_models import known_model
-
-        return known_model(self._provider, self._base_url, self.model)
+    def _configure(self) -> None:
+        self._chat = chat_setup(self._setup, [spare._setup.provider for spare in self._fallbacks])
+        self._spares = [spare._chat for spare in self._fallbacks]
 
     @property
     def max_context_messages(self) -> int | None:
         """Most messages that a `Conversation` sends; `None`: all."""
-        return cast("int | None", self._settings.get("max_context_messages"))
-
-    def __repr__(self) -> str:
-        chain = "".join(f" -> {item.target}" for item in self._fallbacks)
-        return f"LanguageModel({self.target}{chain})"
+        return cast("int | None", self._setup.settings.get("max_context_messages"))
 
     @overload
     def chat_complete(
@@ -129,12 +65,13 @@ class LanguageModel:
             LLMError: what else went wrong; see the tree in `llmkit.errors`. With one target it is that target's last
                 error, with several `AllTargetsFailed`.
         """
-        plan = self._plan(messages, stream, settings)
-        if plan.stream:
-            return ChatStream(plan)
-        from llmkit.transport.drivers import run
+        self._check_open()
+        run, chat = plan_chat(self._chat, self._spares, messages, stream, settings, self._tally)
+        if chat.stream:
+            return ChatStream(run, chat)
+        from llmkit.transport import drivers
 
-        return run(plan)
+        return drivers.run(run)
 
     @overload
     def achat_complete(
@@ -156,12 +93,13 @@ class LanguageModel:
         With `stream=True` the result can be iterated at once (`async for chunk in model.achat_complete(...)`) or
         awaited first. Settings and messages are checked when this is called, before anything is awaited.
         """
-        plan = self._plan(messages, stream, settings)
-        if plan.stream:
-            return AsyncChatStream(lambda: plan)
-        from llmkit.transport.drivers import AsyncRun
+        self._check_open()
+        run, chat = plan_chat(self._chat, self._spares, messages, stream, settings, self._tally)
+        if chat.stream:
+            return AsyncChatStream(run, chat)
+        from llmkit.transport import drivers
 
-        return AsyncRun(plan).run()
+        return drivers.AsyncRun(run).run()
 
     def map(
         self,
@@ -210,160 +148,12 @@ class LanguageModel:
 
         return await aask_all(self, inputs, concurrency, progress, max_cost, max_errors, settings)
 
-    def _plan(self, messages: MessagesLike, stream: bool | None, given: Mapping[str, object]) -> Plan:
-        if self._closed:
-            raise ModelClosed("the model is closed", provider=self._provider.name, model=self.model)
-        try:
-            settings = check_settings(given, call=True) if given else {}
-            streamed = bool(self._setting(settings, "streaming", False)) if stream is None else stream
-            turns = to_messages(messages)
-            call = self._call(turns, streamed, settings)
-            # What is wrong with the question itself is said before anything is sent.
-            self._provider.check(call)
-        except LLMError as error:
-            error.provider, error.model = self._provider.name, self.model
-            raise
-        target = self._target(lambda: call, settings, _both(self._settings, settings, "extra_headers"))
-        spares = [self._spare(spare, turns, streamed, settings) for spare in self._fallbacks]
-        return Plan(
-            [target, *spares],
-            policy=cast("RetryPolicy | None", self._setting(settings, "retry", DEFAULT_POLICY)),
-            deadline=cast("float | None", self._setting(settings, "deadline", None)),
-            clock=time.monotonic,
-            tally=self._tally,
-            stream=streamed,
-        )
+    def _check_call(self, **settings: Unpack[CallSettings]) -> None:
+        """Raise for settings of a call that would be refused, as `chat_complete` does. Nothing is sent.
 
-    def _own_options(self, options: object) -> object | None:
-        """The options object for this model itself. One that no target can take is a mistake."""
-        providers = [self._provider, *(spare._provider for spare in self._fallbacks)]
-        for item in listed(options):
-            taken = any(isinstance(item, provider.options_type) for provider in providers if provider.options_type)
-            if not taken and options_for(self._provider, [item]) is None:
-                raise ConfigError(
-                    f"{type(item).__name__} is for another provider than {', '.join(p.name for p in providers)}",
-                    hint="Leave it out, or add a fallback of its provider",
-                )
-        return options_for(self._provider, options)
-
-    def _setting(self, settings: Mapping[str, object], name: str, default: object) -> object:
-        return settings[name] if name in settings else self._settings.get(name, default)
-
-    def _call(self, turns: tuple[Message, ...], stream: bool, settings: Mapping[str, object]) -> Call:
-        sampling, options = self._sampling, self._options
-        if settings:
-            drop = self._setting(settings, "on_unsupported", None) == "drop"
-            sampling = {**sampling, **supported(self._provider, settings, drop=drop)}
-            options = self._own_options(settings.get("options")) or options
-        body: dict[str, object] = {}
-        for fields in _both(self._settings, settings, "extra_body"):
-            body.update(cast("Mapping[str, object]", fields))
-        call = Call(self.model, turns, stream, sampling, options, body, self._base_url, self._local)
-        if "tools" in sampling or "structured" in sampling:
-            from llmkit.language.review import reviewed
-
-            by = cast("Literal['native', 'instruction'] | None", self._setting(settings, "structured_by", None))
-            retries = cast("int", self._setting(settings, "structured_retries", 0))
-            call = reviewed(self._provider, call, by=by, retries=retries)
-        return call
-
-    def _target(self, make_call: Callable[[], Call], settings: Mapping[str, object], extra: Sequence[object]) -> Target:
-        timeout = cast("float", self._setting(settings, "timeout", DEFAULT_TIMEOUT))
-        return Target(
-            self._provider,
-            self.model,
-            self._connection.transport(),
-            timeout,
-            make_call,
-            tuple(cast("Sequence[ExtraHeaders]", extra)),
-            self._connection.redact,
-        )
-
-    def _spare(
-        self, spare: LanguageModel, turns: tuple[Message, ...], stream: bool, settings: Mapping[str, object]
-    ) -> Target:
-        """A fallback target. It inherits what was asked and how patiently, nothing that belongs to a service."""
-        asked = {**_shared(self._given), **_shared(spare._given), **_shared(settings)}
-        kind = spare._provider.options_type or ()
-        for source in (self._given, spare._given, settings):
-            if own := [item for item in listed(source.get("options")) if isinstance(item, kind)]:
-                asked["options"] = own
-
-        def make_call() -> Call:
-            call = spare._call(turns, stream, asked)
-            spare._provider.check(call)
-            return call
-
-        return spare._target(make_call, asked, _both(spare._settings, {}, "extra_headers"))
-
-    def with_settings(self, **settings: Unpack[CallSettings]) -> LanguageModel:
-        """A copy with other settings. It shares the connections and the totals."""
-        joined = {**self._given, **check_settings(settings, call=True)}
-        copy = LanguageModel(
-            self._provider,
-            self.model,
-            joined,
-            self._connection.share(),
-            defaults=self._defaults,
-            base_url=self._base_url,
-            local=self._local,
-            fallbacks=[spare.with_settings() for spare in self._fallbacks],
-            tally=self._tally,
-            requested=self.requested,
-        )
-        copy.own(copy._fallbacks)
-        return copy
-
-    def own(self, spares: Iterable[LanguageModel]) -> None:
-        """Close these with the model."""
-        self._owned = tuple(spares)
-
-    def totals(self) -> Totals:
-        """What this model, its copies and its fallbacks have used and cost so far. See `Totals`."""
-        return self._tally.snapshot()
-
-    def close(self) -> None:
-        """Close the connections, if no copy uses them any more. A later call raises `ModelClosed`."""
-        for transport in self._leave():
-            transport.close()
-
-    async def aclose(self) -> None:
-        """As `close`, for use on an event loop."""
-        for transport in self._leave():
-            await transport.aclose()
-
-    def _leave(self) -> list[Transport]:
-        if self._closed:
-            return []
-        self._closed = True
-        last = self._connection.leave()
-        left = [] if last is None else [last]
-        for spare in self._owned:
-            left += spare._leave()
-        return left
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        self.close()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
-    ) -> None:
-        await self.aclose()
-
-
-#: What a fallback target takes over from the model that it stands in for.
-INHERITED = SAMPLING | {"timeout", "on_unsupported", "structured_retries"}
-
-
-def _shared(settings: Mapping[str, object]) -> dict[str, object]:
-    return {name: value for name, value in settings.items() if name in INHERITED}
-
-
-def _both(first: Mapping[str, object], second: Mapping[str, object], name: str) -> list[object]:
-    return [value for value in (first.get(name), second.get(name)) if value is not None]
+        Raises:
+            ConfigError: a setting is unknown, wrong or not of this backend.
+            ModelClosed: the model is closed.
+        """
+        self._check_open()
+        plan_chat(self._chat, self._spares, "?", False, settings, self._tally)

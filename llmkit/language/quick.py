@@ -6,7 +6,7 @@ from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING, TypeAlias, Unpack, cast
 
 from llmkit.config.file.find import default_profile
-from llmkit.config.locate import connect, resolve_target
+from llmkit.config.locate import locate, resolve_target
 from llmkit.errors import ConfigError, EmptyResponse, LLMError, UnknownProvider
 from llmkit.language.create import create_language
 from llmkit.types.messages import Message
@@ -114,12 +114,13 @@ def _choice(model: str | None) -> Generator[None, list[str] | None, Target]:
         return profile, model
     missing = []
     for name, usual in HOSTED.items():
-        backend, endpoint = connect(name, {}, need_key=False)
-        if endpoint.api_key is not None:
+        location = locate(name, {}, need_key=False)
+        backend = location.provider
+        if location.endpoint.api_key is not None:
             return name, model or (None if resolve_target(name)[1] else usual)
         missing.append((next(iter(backend.key_env), name), backend.key_page))
     found = yield
-    address = connect(LOCAL, {}, need_key=False)[1].base_url
+    address = locate(LOCAL, {}, need_key=False).endpoint.base_url
     if found is None:
         raise ConfigError(
             f"no provider is named, and none is ready: {' and '.join(name for name, _ in missing)} are not set, and no "

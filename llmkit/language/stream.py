@@ -7,14 +7,15 @@ one waits for its next chunk, it ends when that chunk comes.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterable, Iterator, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from llmkit.errors import ConfigError, LLMError
 
 if TYPE_CHECKING:
-    from llmkit.engine.run import Plan
+    from llmkit.engine.chat import Chat
+    from llmkit.engine.run import Run
     from llmkit.transport.drivers import AsyncRun
     from llmkit.types.responses import Chunk, Response
 
@@ -24,11 +25,11 @@ T = TypeVar("T")
 class _Outcome:
     """The end of a stream, as both kinds keep it."""
 
-    def __init__(self) -> None:
+    def __init__(self, chat: Chat) -> None:
+        self._chat = chat
         self._response: Response | None = None
         self._error: LLMError | None = None
         self._closed = False
-        self._plan: Plan | None = None
         self._then: Callable[[Response | None], None] | None = None
 
     def when_over(self, then: Callable[[Response | None], None]) -> None:
@@ -60,11 +61,7 @@ class _Outcome:
     @property
     def partial(self) -> Response:
         """What has come so far, at any time: the answer in the making, without choices before its first chunk."""
-        from llmkit.types.responses import Response
-
-        if self._response is not None:
-            return self._response
-        return Response(()) if self._plan is None else self._plan.partial()
+        return self._chat.partial() if self._response is None else self._response
 
 
 class _Growing:
@@ -99,12 +96,11 @@ class ChatStream(_Outcome):
         LLMError: as the plain call does, until the first content; later `StreamInterrupted`, with `partial_text`.
     """
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, run: Run[Response], chat: Chat) -> None:
         from llmkit.transport.drivers import stream
 
-        super().__init__()
-        self._plan = plan
-        self._batches: Generator[Sequence[Chunk], None, Response] | None = stream(plan)
+        super().__init__(chat)
+        self._batches: Generator[Sequence[Chunk], None, Response] | None = stream(run)
         self._first: Sequence[Chunk] | None = self._next_batch()
         self._iterator: Iterator[Chunk] | None = None
 
@@ -185,11 +181,11 @@ class AsyncChatStream(_Outcome):
     The call is made when it is awaited, entered or first iterated. Awaiting waits for the first content.
     """
 
-    def __init__(self, make_plan: Callable[[], Plan]) -> None:
-        super().__init__()
-        self._make_plan = make_plan
+    def __init__(self, run: Run[Response], chat: Chat) -> None:
+        super().__init__(chat)
+        self._runnable = run
         self._run: AsyncRun[Response] | None = None
-        self._batches: AsyncIterator[Sequence[Chunk]] | None = None
+        self._batches: AsyncGenerator[Sequence[Chunk], None] | None = None
         self._first: Sequence[Chunk] | None = None
         self._iterator: AsyncIterator[Chunk] | None = None
 
@@ -200,9 +196,8 @@ class AsyncChatStream(_Outcome):
         if self._run is None and not self._closed:
             from llmkit.transport.drivers import AsyncRun
 
-            self._plan = self._make_plan()
-            self._run = AsyncRun(self._plan)
-            self._batches = self._run.chunks()
+            self._run = AsyncRun(self._runnable)
+            self._batches = self._run.pieces()
             try:
                 self._first = await self._next_batch()
             except BaseException:  # cancellation too: there is nothing left to read
@@ -219,9 +214,9 @@ class AsyncChatStream(_Outcome):
             if self._batches is not None:
                 return batch
             # Another task closed the stream meanwhile, and could not close this.
-            await batches.aclose()  # type: ignore[attr-defined]  # it is an async generator
+            await batches.aclose()
         except StopAsyncIteration:
-            self._response, self._batches = self._run.response, None
+            self._response, self._batches = self._run.result, None
             self._over()
         except LLMError as error:
             self._error, self._batches = error, None
@@ -262,7 +257,7 @@ class AsyncChatStream(_Outcome):
         batches, self._batches = self._batches, None
         self._over()
         if batches is not None and not getattr(batches, "ag_running", False):
-            await batches.aclose()  # type: ignore[attr-defined]
+            await batches.aclose()
 
     aclose = close
 

@@ -23,18 +23,18 @@ from llmkit.errors import (
 )
 from llmkit.operations.asking import (
     OUT_OF_REACH,
-    Errand,
+    Question,
+    Service,
     ServiceSettings,
-    Visit,
-    checked,
-    detailed,
-    finding,
-    listing,
-    visit,
+    check_service_settings,
+    fetch_details,
+    fetch_list,
+    find_model,
+    find_service,
 )
 from llmkit.operations.known_models import at_home
 from llmkit.operations.selection import check_words, dated, words_of
-from llmkit.provider.interface import Operation, SupportsKeyCheck, SupportsModels
+from llmkit.provider.operations import Operation, SupportsKeyCheck, SupportsModels
 from llmkit.types.model_info import KeyInfo, ModelInfo
 
 if TYPE_CHECKING:
@@ -153,7 +153,7 @@ def check_available(
         ConfigError, BadRequest: an argument that cannot be meant: an unknown setting, an unknown capability.
     """
     prepared = _prepare(provider, model, supports, settings)
-    return prepared.run() if isinstance(prepared, Errand) else prepared
+    return prepared.run() if isinstance(prepared, Question) else prepared
 
 
 async def acheck_available(
@@ -165,7 +165,7 @@ async def acheck_available(
 ) -> Availability:
     """As `check_available`, on an event loop."""
     prepared = _prepare(provider, model, supports, settings)
-    return await prepared.arun() if isinstance(prepared, Errand) else prepared
+    return await prepared.arun() if isinstance(prepared, Question) else prepared
 
 
 def check_key(provider: str, **settings: Unpack[ServiceSettings]) -> KeyInfo:
@@ -176,22 +176,24 @@ def check_key(provider: str, **settings: Unpack[ServiceSettings]) -> KeyInfo:
         AuthFailed: it is not valid.
         ConfigError, LLMError: there is no key, or the service cannot be asked.
     """
-    return _key_errand(provider, settings).run()
+    return _key_question(provider, settings).run()
 
 
 async def acheck_key(provider: str, **settings: Unpack[ServiceSettings]) -> KeyInfo:
     """As `check_key`, on an event loop."""
-    return await _key_errand(provider, settings).arun()
+    return await _key_question(provider, settings).arun()
 
 
-def _key_errand(provider: str, settings: Mapping[str, object]) -> Errand[KeyInfo]:
-    to = visit(provider, settings, lambda _: True)
-    backend = to.provider
+def _key_question(provider: str, settings: Mapping[str, object]) -> Question[KeyInfo]:
+    service = find_service(provider, settings, lambda _: True)
+    backend = service.provider
     if not isinstance(backend, SupportsKeyCheck):
         raise Unsupported(
-            f"{to.title} tells nothing about keys", provider=backend.name, hint="check_available() asks what it can"
+            f"{service.title} tells nothing about keys",
+            provider=backend.name,
+            hint="check_available() asks what it can",
         )
-    return Errand(to, lambda: to.service().ask(_key_of(backend)))
+    return Question(service, lambda: service.ask(lambda: _key_of(backend)))
 
 
 def _key_of(backend: SupportsKeyCheck) -> Operation[KeyInfo]:
@@ -230,58 +232,58 @@ class _Findings:
 
 def _prepare(
     provider: str, model: str | None, supports: object, settings: Mapping[str, object]
-) -> Availability | Errand[Availability]:
+) -> Availability | Question[Availability]:
     """What is wrong before anything is sent, or what to ask."""
     split_target(provider, model)  # names that are none are misuse
     words = words_of(supports)
-    checked(settings)
+    check_service_settings(settings)
     found = _Findings()
     try:
-        to = visit(provider, settings, lambda _: False)
+        service = find_service(provider, settings, lambda _: False)
         _, named = resolve_target(provider, model)
     except ConfigError as error:
         return found.fail("provider", error)
-    found.add("provider", True, f"{to.title} is installed and set up")
+    found.add("provider", True, f"{service.title} is installed and set up")
     try:
-        to = visit(provider, settings, lambda _: True)
+        service = find_service(provider, settings, lambda _: True)
     except ConfigError as error:
         return found.fail("key", error)
-    return Errand(to, lambda: _looking(to, named, words, found))
+    return Question(service, lambda: _look(service, named, words, found))
 
 
-def _looking(to: Visit, model: str | None, supports: Sequence[str], found: _Findings) -> Flow[Availability]:
+def _look(service: Service, model: str | None, supports: Sequence[str], found: _Findings) -> Flow[Availability]:
     try:
-        listed = yield from _reaching(to, found)
+        listed = yield from _reach_service(service, found)
     except _BLAMED_ON_KEY as error:
-        found.add("service", True, f"{to.title} answers at {to.endpoint.base_url}")
+        found.add("service", True, f"{service.title} answers at {service.endpoint.base_url}")
         return found.fail("key", error)
     except LLMError as error:
-        return found.fail("service", _unreachable(to, error))
+        return found.fail("service", _unreachable(service, error))
     if model is not None:
         try:
-            listed = yield from _model(to, model, listed, found)
+            listed = yield from _model(service, model, listed, found)
         except OUT_OF_REACH as error:
             found.add("model", None, f"the list of models could not be asked for: {error.message}")
         except LLMError as error:
             return found.fail("model", error)
     check_words(supports, [*(listed or ()), *([found.model] if found.model else ())])
-    yield from _capabilities(to, supports, found)
+    yield from _capabilities(service, supports, found)
     return found.result()
 
 
-def _reaching(to: Visit, found: _Findings) -> Flow[ModelList | None]:
+def _reach_service(service: Service, found: _Findings) -> Flow[ModelList | None]:
     """Ask the service the one thing that proves that it answers and takes the key."""
-    backend, listed = to.provider, None
-    where = f"{to.title} answers at {to.endpoint.base_url}"
-    if isinstance(backend, SupportsKeyCheck) and to.endpoint.api_key is not None:
-        found.key = yield from to.service().ask(_key_of(backend))
-        if (spent := _spent(to, found.key)) is not None:
+    backend, listed = service.provider, None
+    where = f"{service.title} answers at {service.endpoint.base_url}"
+    if isinstance(backend, SupportsKeyCheck) and service.endpoint.api_key is not None:
+        found.key = yield from service.ask(lambda: _key_of(backend))
+        if (spent := _spent(service, found.key)) is not None:
             raise spent
         found.add("service", True, where)
         found.add("key", True, _key_text(found.key))
     elif isinstance(backend, SupportsModels):
         try:
-            listed = yield from listing(to, refresh=True, stale=False)
+            listed = yield from fetch_list(service, refresh=True, stale=False)
         except PermissionDenied as error:
             # A key can be good for answers and not for the list.
             found.unlisted = True
@@ -289,23 +291,23 @@ def _reaching(to: Visit, found: _Findings) -> Flow[ModelList | None]:
             found.add("key", None, f"the key may not ask for the list of models: {error.message}")
             return None
         found.add("service", True, where)
-        if to.endpoint.api_key is None:
+        if service.endpoint.api_key is None:
             found.add("key", True, "no key is needed")
         elif backend.models_need_key:
             found.add("key", True, "the key is valid: the list of models was given for it")
         else:
-            found.add("key", None, f"{to.title} tells nothing about the key")
+            found.add("key", None, f"{service.title} tells nothing about the key")
     else:
-        found.add("service", None, f"{to.title} has nothing to ask for but answers")
+        found.add("service", None, f"{service.title} has nothing to ask for but answers")
     return listed
 
 
-def _model(to: Visit, model: str, listed: ModelList | None, found: _Findings) -> Flow[ModelList | None]:
-    if isinstance(to.provider, SupportsModels) and not found.unlisted:
-        row, listed = yield from finding(to, model, listed=listed)
+def _model(service: Service, model: str, listed: ModelList | None, found: _Findings) -> Flow[ModelList | None]:
+    if isinstance(service.provider, SupportsModels) and not found.unlisted:
+        row, listed = yield from find_model(service, model, listed=listed)
         found.model = dated(row, listed)
-    elif at_home(to.provider, to.endpoint.base_url):
-        found.model = to.provider.known_model(model)
+    elif at_home(service.provider, service.endpoint.base_url):
+        found.model = service.provider.known_model(model)
     if found.model is None:
         found.add("model", None, f"there is no list of models to look for {model!r} in")
     else:
@@ -315,51 +317,51 @@ def _model(to: Visit, model: str, listed: ModelList | None, found: _Findings) ->
     return listed
 
 
-def _capabilities(to: Visit, supports: Sequence[str], found: _Findings) -> Flow[None]:
+def _capabilities(service: Service, supports: Sequence[str], found: _Findings) -> Flow[None]:
     if supports and found.model is not None and any(found.model.supports(word) is None for word in supports):
-        found.model = yield from detailed(to, found.model)
+        found.model = yield from fetch_details(service, found.model)
     for word in supports:
         has = None if found.model is None else found.model.supports(word)
         if has is False and found.model is not None:
-            found.fail("capability", _lacks(to, found.model, word))
+            found.fail("capability", _lacking(service, found.model, word))
         elif has is None:
             found.add("capability", None, f"nothing is known about {word}")
         else:
             found.add("capability", True, f"the model has {word}")
 
 
-def _lacks(to: Visit, model: ModelInfo, word: str) -> Unsupported:
+def _lacking(service: Service, model: ModelInfo, word: str) -> Unsupported:
     return Unsupported(
         f"the model has no {word}, says the {model.source}",
-        provider=to.provider.name,
+        provider=service.provider.name,
         model=model.id,
-        hint=f'Choose one that has: list_models("{to.provider.name}", supports="{word}")',
+        hint=f'Choose one that has: list_models("{service.provider.name}", supports="{word}")',
     )
 
 
 _BLAMED_ON_KEY = (AuthFailed, PermissionDenied, InsufficientCredit)
 
 
-def _unreachable(to: Visit, error: LLMError) -> LLMError:
+def _unreachable(service: Service, error: LLMError) -> LLMError:
     """The error, in the words for a server of one's own that is not running."""
-    if to.endpoint.local and isinstance(error, (ConnectFailed, ConnectTimeout)):
-        start = to.provider.start_command
-        error.message = f"no {to.title} answers at {to.endpoint.base_url}"
+    if service.endpoint.local and isinstance(error, (ConnectFailed, ConnectTimeout)):
+        start = service.provider.start_command
+        error.message = f"no {service.title} answers at {service.endpoint.base_url}"
         error.args = (error.message,)
         error.hint = f"Start it with `{start}`, or say where it is with base_url=" if start else error.hint
     return error
 
 
-def _spent(to: Visit, key: KeyInfo) -> QuotaExhausted | None:
+def _spent(service: Service, key: KeyInfo) -> QuotaExhausted | None:
     """The error of a key that has nothing left of its limit."""
     if key.remaining is None or key.remaining > 0:
         return None
     limit = "" if key.limit is None else f" of ${key.limit:f}"
     reset = f", or wait for its {key.limit_reset} reset" if key.limit_reset else ""
-    page = f" at {to.provider.key_page}" if to.provider.key_page else ""
+    page = f" at {service.provider.key_page}" if service.provider.key_page else ""
     return QuotaExhausted(
         f"the key has nothing left of its limit{limit}",
-        provider=to.provider.name,
+        provider=service.provider.name,
         hint=f"Raise the key's limit{page}{reset}",
     )
 

@@ -24,7 +24,8 @@ from urllib.parse import urlsplit
 
 from llmkit.config.address import plain_case
 from llmkit.config.folders import cache_folder, write_whole
-from llmkit.provider.interface import BaseProvider, SupportsPull
+from llmkit.provider.interface import BaseProvider
+from llmkit.provider.operations import SupportsPull
 from llmkit.types.model_info import ModelEndpoint, ModelInfo
 from llmkit.types.pricing import Pricing
 

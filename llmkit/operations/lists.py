@@ -6,28 +6,37 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Unpack
 
-from llmkit.config.locate import connect, resolve_target
+from llmkit.config.locate import locate, resolve_target
 from llmkit.errors import ConfigError, Unsupported
-from llmkit.operations.asking import Errand, ServiceSettings, Visit, detailed, finding, listing, visit
+from llmkit.operations.asking import (
+    Question,
+    Service,
+    ServiceSettings,
+    fetch_details,
+    fetch_list,
+    find_model,
+    find_service,
+)
 from llmkit.operations.known_models import at_home, load
 from llmkit.operations.selection import ModelList, Wanted, dated, select
-from llmkit.provider.interface import BaseProvider, SupportsModels, SupportsPull
+from llmkit.provider.interface import BaseProvider
+from llmkit.provider.operations import SupportsModels, SupportsPull
 from llmkit.types.model_info import ModelInfo
 
 if TYPE_CHECKING:
     from llmkit.engine.effects import Flow
 
 
-def _inquiry(visit: Visit, model: str, refresh: bool, max_age: float | None) -> Flow[ModelInfo]:
-    if isinstance(visit.provider, SupportsModels):
-        row, listed = yield from finding(visit, model, refresh=refresh, max_age=max_age)
-        return dated((yield from detailed(visit, row)), listed)
+def _model_info(service: Service, model: str, refresh: bool, max_age: float | None) -> Flow[ModelInfo]:
+    if isinstance(service.provider, SupportsModels):
+        row, listed = yield from find_model(service, model, refresh=refresh, max_age=max_age)
+        return dated((yield from fetch_details(service, row)), listed)
     known = None
-    if at_home(visit.provider, visit.endpoint.base_url):
-        known = visit.provider.known_model(model)
+    if at_home(service.provider, service.endpoint.base_url):
+        known = service.provider.known_model(model)
     if known is None:
         raise Unsupported(
-            f"{visit.title} has no list of models, and nothing is known of {model!r}", provider=visit.provider.name
+            f"{service.title} has no list of models, and nothing is known of {model!r}", provider=service.provider.name
         )
     return known
 
@@ -46,39 +55,39 @@ def _check_age(refresh: object, max_age: object) -> None:
         raise ConfigError(f"max_age is {max_age!r}", hint="max_age is seconds, from 0")
 
 
-def _list_errand(
+def _list_question(
     provider: str, wanted: Wanted, refresh: bool, max_age: float | None, settings: Mapping[str, object]
-) -> Errand[ModelList]:
+) -> Question[ModelList]:
     _check_age(refresh, max_age)
     if ":" in str(provider):
         raise ConfigError(f"{provider!r} names a model too", hint="get_model_info() tells of one model")
-    to = visit(provider, settings, _lists_with_key)
+    service = find_service(provider, settings, _lists_with_key)
 
     def flow() -> Flow[ModelList]:
-        listed = yield from listing(to, refresh=refresh, max_age=max_age)
+        listed = yield from fetch_list(service, refresh=refresh, max_age=max_age)
         models = listed.models
-        if wanted.min_context is not None and isinstance(to.provider, SupportsPull) and not listed.stale:
+        if wanted.min_context is not None and isinstance(service.provider, SupportsPull) and not listed.stale:
             # Such a server says it for one model at a time; it is near, and its list is short.
             rows = list(models)
             for place, row in enumerate(models):
                 if row.context_length is None:
-                    rows[place] = yield from detailed(to, row)
+                    rows[place] = yield from fetch_details(service, row)
             models = tuple(rows)
         return ModelList(select(models, wanted), listed.fetched_at, listed.stale, listed.problem)
 
-    return Errand(to, flow)
+    return Question(service, flow)
 
 
-def _info_errand(
+def _info_question(
     provider: str, model: str | None, refresh: bool, max_age: float | None, settings: Mapping[str, object]
-) -> Errand[ModelInfo]:
+) -> Question[ModelInfo]:
     _check_age(refresh, max_age)
-    to = visit(provider, settings, _lists_with_key)
+    service = find_service(provider, settings, _lists_with_key)
     _, named = resolve_target(provider, model)
     if named is None:
-        name = to.provider.name
+        name = service.provider.name
         raise ConfigError("no model is named", hint=f'Name one: get_model_info("{name}", "model-name")', provider=name)
-    return Errand(to, lambda: _inquiry(to, named, refresh, max_age))
+    return Question(service, lambda: _model_info(service, named, refresh, max_age))
 
 
 def list_models(
@@ -120,7 +129,7 @@ def list_models(
         LLMError: the service cannot be asked, and no list is kept.
     """
     wanted = Wanted.checked(free=free, max_price=max_price, min_context=min_context, supports=supports, query=query)
-    return _list_errand(provider, wanted, refresh, max_age, settings).run()
+    return _list_question(provider, wanted, refresh, max_age, settings).run()
 
 
 async def alist_models(
@@ -137,7 +146,7 @@ async def alist_models(
 ) -> ModelList:
     """As `list_models`, on an event loop."""
     wanted = Wanted.checked(free=free, max_price=max_price, min_context=min_context, supports=supports, query=query)
-    return await _list_errand(provider, wanted, refresh, max_age, settings).arun()
+    return await _list_question(provider, wanted, refresh, max_age, settings).arun()
 
 
 def list_free_models(
@@ -152,7 +161,7 @@ def list_free_models(
 ) -> ModelList:
     """The models that cost nothing: `list_models(provider, free=True)`."""
     wanted = Wanted.checked(free=True, min_context=min_context, supports=supports, query=query)
-    return _list_errand(provider, wanted, refresh, max_age, settings).run()
+    return _list_question(provider, wanted, refresh, max_age, settings).run()
 
 
 async def alist_free_models(
@@ -167,7 +176,7 @@ async def alist_free_models(
 ) -> ModelList:
     """As `list_free_models`, on an event loop."""
     wanted = Wanted.checked(free=True, min_context=min_context, supports=supports, query=query)
-    return await _list_errand(provider, wanted, refresh, max_age, settings).arun()
+    return await _list_question(provider, wanted, refresh, max_age, settings).arun()
 
 
 def get_model_info(
@@ -191,7 +200,7 @@ def get_model_info(
         Unsupported: the backend has no list, and its package knows nothing of the model.
         ConfigError, LLMError: as for `list_models`.
     """
-    return _info_errand(provider, model, refresh, max_age, settings).run()
+    return _info_question(provider, model, refresh, max_age, settings).run()
 
 
 async def aget_model_info(
@@ -203,7 +212,7 @@ async def aget_model_info(
     **settings: Unpack[ServiceSettings],
 ) -> ModelInfo:
     """As `get_model_info`, on an event loop."""
-    return await _info_errand(provider, model, refresh, max_age, settings).arun()
+    return await _info_question(provider, model, refresh, max_age, settings).arun()
 
 
 def known_models(provider: str) -> tuple[ModelInfo, ...]:
@@ -212,6 +221,6 @@ def known_models(provider: str) -> tuple[ModelInfo, ...]:
     Raises:
         ConfigError: there is no such provider, or it is set up wrongly.
     """
-    backend, endpoint = connect(provider, {}, need_key=False)
-    kept = load(backend.name, endpoint.base_url)
+    location = locate(provider, {}, need_key=False)
+    kept = load(location.provider.name, location.endpoint.base_url)
     return () if kept is None else kept.models

@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING, Unpack, cast
 from llmkit.config.locate import resolve_target
 from llmkit.config.setting_checks import describe
 from llmkit.engine.operation import Once
-from llmkit.errors import ConfigError, Unsupported
-from llmkit.operations.asking import ServiceSettings, Visit, visit
-from llmkit.provider.interface import SupportsPull
+from llmkit.errors import ConfigError, ConnectionLost, LLMTimeout, Unsupported
+from llmkit.operations.asking import Service, ServiceSettings, find_service
+from llmkit.provider.operations import SupportsPull
 
 if TYPE_CHECKING:
+    from llmkit.engine.effects import Flow
     from llmkit.types.model_info import PullProgress
 
 #: Seconds without a step after which a pull is given up, where `timeout` does not say.
-SILENCE = 600.0
+SILENCE_SECONDS = 600.0
 
 
 def pull_model(
@@ -39,51 +40,53 @@ def pull_model(
         ConfigError: an unknown provider or setting, or a wrong value.
         ModelNotFound, LLMError: while iterating: there is no such model, or the pull failed.
     """
-    to, named = _visit(model, provider, settings)
-    return _steps(to, named)
+    return _steps(*_prepare(model, provider, settings))
 
 
 def apull_model(
     model: str, *, provider: str = "ollama", **settings: Unpack[ServiceSettings]
 ) -> AsyncGenerator[PullProgress, None]:
     """As `pull_model`, on an event loop, with `async for`. To leave it early, `await` its `aclose()`."""
-    to, named = _visit(model, provider, settings)
-    return _asteps(to, named)
+    return _asteps(*_prepare(model, provider, settings))
 
 
-def _visit(model: str, provider: str, settings: Mapping[str, object]) -> tuple[Visit, str]:
+def _prepare(model: str, provider: str, settings: Mapping[str, object]) -> tuple[Service, str]:
     if not isinstance(cast("object", model), str) or not model.strip():
-        said = "empty" if isinstance(cast("object", model), str) else describe(model)
-        raise ConfigError(f"the model is {said}", hint='Pass its name: pull_model("llama3.2")')
-    to = visit(provider, settings, lambda _: True, SILENCE)
-    if not isinstance(to.provider, SupportsPull):
-        raise Unsupported(f"{to.title} does not fetch models", provider=to.provider.name, hint="Ollama does")
-    return to, resolve_target(provider, model.strip())[1] or model.strip()
+        problem = "empty" if isinstance(cast("object", model), str) else describe(model)
+        raise ConfigError(f"the model is {problem}", hint='Pass its name: pull_model("llama3.2")')
+    service = find_service(provider, settings, lambda _: True, SILENCE_SECONDS)
+    if not isinstance(service.provider, SupportsPull):
+        raise Unsupported(f"{service.title} does not fetch models", provider=service.provider.name, hint="Ollama does")
+    return service, resolve_target(provider, model.strip())[1] or model.strip()
 
 
-def _once(to: Visit, model: str) -> Once[None]:
-    return Once(lambda: to.service().pull(model))
+def _pull(service: Service, model: str) -> Flow[None]:
+    provider = cast("SupportsPull", service.provider)
+    try:
+        yield from service.stream(lambda: (provider.pull(model), provider.pull_decoder(model)), model)
+    except (ConnectionLost, LLMTimeout) as error:
+        error.hint = "Pull again: it goes on where it stopped"
+        raise
 
 
-def _steps(to: Visit, model: str) -> Generator[PullProgress, None, None]:
+def _steps(service: Service, model: str) -> Generator[PullProgress, None, None]:
     from llmkit.transport import drivers
 
     try:
-        with closing(drivers.stream(_once(to, model))) as reads:
+        with closing(drivers.stream(Once(lambda: _pull(service, model)))) as reads:
             for steps in reads:
                 yield from steps
     finally:
-        to.close()
+        service.close()
 
 
-async def _asteps(to: Visit, model: str) -> AsyncGenerator[PullProgress, None]:
+async def _asteps(service: Service, model: str) -> AsyncGenerator[PullProgress, None]:
     from llmkit.transport import drivers
 
     try:
-        run = drivers.AsyncRun(_once(to, model))
-        async with aclosing(cast("AsyncGenerator[list[PullProgress], None]", run.chunks())) as reads:
+        async with aclosing(drivers.AsyncRun(Once(lambda: _pull(service, model))).pieces()) as reads:
             async for steps in reads:
                 for step in steps:
                     yield step
     finally:
-        await to.aclose()
+        await service.aclose()

@@ -13,12 +13,22 @@ from typing import Protocol
 
 from llmkit.types.secret import Secret
 
+#: What a request may ask for.
+METHODS = ("POST", "GET", "DELETE", "PUT", "PATCH")
+
 
 @dataclass(frozen=True, slots=True)
 class HTTPRequest:
-    """Bytes to send. `path` is relative to the endpoint's base URL; header names are spelled as they go out.
+    """Bytes to send.
 
-    `method` is POST, or GET, which has no body.
+    Attributes:
+        path: relative to the endpoint's base URL.
+        headers: their names are spelled as they go out. `Content-Type` is JSON's where they do not say.
+        method: POST, or another one of `METHODS`; GET has no body.
+        stream: is the reply handed out as it comes?
+        repeatable: may it be sent again where nobody knows whether it was carried out? A request that makes a new
+            thing with each time says no; a failed one is then final.
+        max_reply_bytes: most bytes of a whole reply that are read into memory.
     """
 
     path: str
@@ -26,6 +36,17 @@ class HTTPRequest:
     headers: Mapping[str, str] = field(default_factory=dict)
     method: str = "POST"
     stream: bool = False
+    repeatable: bool = True
+    max_reply_bytes: int = 32 * 1024 * 1024
+
+    def __post_init__(self) -> None:
+        """Refuse a method that no transport carries out.
+
+        Raises:
+            ValueError: it is not one of `METHODS`.
+        """
+        if self.method not in METHODS:
+            raise ValueError(f"the method is {self.method!r}; there are {', '.join(METHODS)}")
 
     def __repr__(self) -> str:
         return f"HTTPRequest({self.method} {self.path}, {len(self.body)} bytes)"
@@ -51,6 +72,8 @@ class Endpoint:
         base_url: without a trailing slash.
         headers: sent with every request; never the key.
         api_key: the key, a callable asked before every attempt, or `None`.
+        key_header: the header that the key goes in: `Authorization` has `Bearer` before it, another name the key
+            alone; with "" the transport sends none, and the provider puts it where it belongs.
         local: is the address a loopback one? Such a server is never reached through a proxy.
         proxy, ca_bundle, client_cert, max_connections: as in `Settings`.
     """
@@ -58,6 +81,7 @@ class Endpoint:
     base_url: str
     headers: Mapping[str, str] = field(default_factory=dict)
     api_key: Secret | Callable[[], str] | None = None
+    key_header: str = "Authorization"
     local: bool = False
     proxy: str | None = None
     ca_bundle: str | None = None

@@ -7,9 +7,9 @@ chat-completions dialect they are written (`llmkit.wire.chat.ChatProvider`) and 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Protocol
 
 from llmkit.errors import LLMError
 from llmkit.provider.exchange import Endpoint, HTTPReply, HTTPRequest, Transport
@@ -18,13 +18,9 @@ from llmkit.types.responses import Chunk, Response
 from llmkit.types.settings import Settings
 
 if TYPE_CHECKING:
-    from llmkit.types.model_info import KeyInfo, ModelInfo, PullProgress
+    from llmkit.types.model_info import ModelInfo
 
 INTERFACE_VERSION = 1
-T = TypeVar("T")
-#: An operation beside chat: it yields requests, is sent their 2xx replies, and returns its result. A reply with
-#: another status is thrown in as the error that `parse_error` makes of it.
-Operation: TypeAlias = Generator[HTTPRequest, HTTPReply, T]
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,61 +184,3 @@ class BaseProvider(ABC):
     def same_model(self, one: str, other: str) -> bool:
         """Do two model ids mean the same model? A backend whose names have short forms says how they compare."""
         return one == other
-
-
-@runtime_checkable
-class SupportsModels(Protocol):
-    """A backend that can list its models."""
-
-    models_need_key: bool
-
-    def list_models(self) -> Operation[Sequence[ModelInfo]]:
-        """All models, as the service lists them."""
-        ...
-
-    def model_details(self, listed: ModelInfo) -> Operation[ModelInfo]:
-        """More about one model of the list; yields nothing where the list says all."""
-        ...
-
-
-@runtime_checkable
-class SupportsKeyCheck(Protocol):
-    """A backend that tells what a key may do."""
-
-    def check_key(self) -> Operation[KeyInfo]:
-        """Is the key valid, and what is left of its limit? Raises `AuthFailed`."""
-        ...
-
-
-@runtime_checkable
-class SupportsVersion(Protocol):
-    """A backend that tells its version: a server that a user runs."""
-
-    def server_version(self) -> Operation[str | None]:
-        """The version of the server, as it writes it; `None` where it does not say."""
-        ...
-
-
-class PullDecoder(Protocol):
-    """Turns the bytes of one pull into progress."""
-
-    def feed(self, data: bytes) -> Sequence[PullProgress]:
-        """Take the next bytes; b"" says that the body ended."""
-        ...
-
-    def finish(self) -> None:
-        """Raises the typed error if the pull failed or did not say that it succeeded."""
-        ...
-
-
-@runtime_checkable
-class SupportsPull(Protocol):
-    """A backend that can fetch a model onto its machine."""
-
-    def pull(self, model: str) -> HTTPRequest:
-        """The request; its reply is streamed."""
-        ...
-
-    def pull_decoder(self, model: str) -> PullDecoder:
-        """A decoder for the reply."""
-        ...

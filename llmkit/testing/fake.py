@@ -24,6 +24,7 @@ from typing import TypeAlias, Unpack, cast
 from llmkit.config.setting_checks import check_settings
 from llmkit.errors import ConfigError, LLMError
 from llmkit.language.model import LanguageModel
+from llmkit.operations.setup import Setup
 from llmkit.provider.exchange import AsyncBody, Body, Endpoint, HTTPRequest, Transport
 from llmkit.provider.interface import Call
 from llmkit.testing.fake_answer import Answer, document, events
@@ -77,15 +78,8 @@ class FakeModel(LanguageModel):
         backend = _FakeProvider(provider, _FakeTransport(self._script))
         checked = check_settings(cast("Mapping[str, object]", {"retry": None, **settings}), call=True)
         endpoint = Endpoint("http://localhost", local=True)
-        super().__init__(
-            backend,
-            model,
-            checked,
-            Connection(backend, endpoint),
-            base_url=endpoint.base_url,
-            local=True,
-            fallbacks=fallbacks,
-        )
+        setup = Setup(backend, model, checked, Connection(backend, endpoint), base_url=endpoint.base_url, local=True)
+        super().__init__(setup, fallbacks=fallbacks)
 
     @property
     def calls(self) -> list[Call]:

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, cast
 
 from llmkit.errors import BadRequest, EmptyResponse, LLMError, MalformedResponse, RateLimited, ServerError, Unsupported
 from llmkit.provider.exchange import Endpoint, HTTPReply, HTTPRequest
-from llmkit.provider.interface import BaseProvider, Call, Decoder, Operation
+from llmkit.provider.interface import BaseProvider, Call, Decoder
+from llmkit.provider.operations import Operation
 from llmkit.types.messages import Message
 from llmkit.types.responses import Choice, Response
 from llmkit.types.secret import Secret

@@ -13,7 +13,7 @@ from decimal import Decimal
 
 from llmkit.errors import AuthFailed, ConnectionFailed, LLMError, LLMTimeout, MalformedResponse
 from llmkit.provider.exchange import HTTPRequest
-from llmkit.provider.interface import Operation
+from llmkit.provider.operations import Operation
 from llmkit.types.model_info import ModelInfo
 from llmkit.types.pricing import Pricing
 from llmkit.wire.chat_reply import mapping, objects, text

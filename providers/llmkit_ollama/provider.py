@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, cast
 
 from llmkit.errors import BadRequest, EmptyResponse, LLMError, MalformedResponse, ModelNotFound, Unsupported
 from llmkit.provider.exchange import Endpoint, HTTPReply, HTTPRequest
-from llmkit.provider.interface import BaseProvider, Call, Decoder, Operation, PullDecoder
+from llmkit.provider.interface import BaseProvider, Call, Decoder
+from llmkit.provider.operations import Operation, OperationDecoder
 from llmkit.types.responses import Response
 from llmkit.types.secret import Secret
 from llmkit.types.settings import Settings
@@ -27,7 +28,7 @@ from llmkit_ollama.stream import OllamaDecoder
 from llmkit_ollama.truncation import cut_warning
 
 if TYPE_CHECKING:
-    from llmkit.types.model_info import ModelInfo
+    from llmkit.types.model_info import ModelInfo, PullProgress
 
 #: Common settings that are Ollama `options`, by Ollama's name.
 _OPTIONS = {
@@ -213,7 +214,7 @@ class OllamaProvider(BaseProvider):
 
         return pull_request(model)
 
-    def pull_decoder(self, model: str) -> PullDecoder:
+    def pull_decoder(self, model: str) -> OperationDecoder[PullProgress, None]:
         """See `SupportsPull`."""
         from llmkit_ollama.pull import OllamaPull
 

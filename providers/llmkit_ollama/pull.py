@@ -31,7 +31,7 @@ class OllamaPull:
         self._done = False
 
     def feed(self, data: bytes) -> Sequence[PullProgress]:
-        """See `llmkit.provider.PullDecoder`. What follows the success or an error is not read."""
+        """See `llmkit.provider.OperationDecoder`. What follows the success or an error is not read."""
         if self._over:
             return ()
         try:
@@ -73,7 +73,7 @@ class OllamaPull:
         return PullProgress(status, digest, count(event.get("completed")), count(event.get("total")))
 
     def finish(self) -> None:
-        """See `llmkit.provider.PullDecoder`."""
+        """See `llmkit.provider.OperationDecoder`."""
         if self._error is not None:
             raise self._error
         if self._done:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from llmkit.errors import BadRequest, LLMError, ModelNotFound
 from llmkit.provider.exchange import HTTPRequest
-from llmkit.provider.interface import Call, Operation
+from llmkit.provider.interface import Call
+from llmkit.provider.operations import Operation
 from llmkit.types.messages import Message
 from llmkit.types.settings import SAMPLING, Settings
 from llmkit.wire import cache_marks

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from llmkit.engine.operation import Once, Service
 from llmkit.provider.exchange import Endpoint, HTTPReply
-from llmkit.provider.interface import BaseProvider, Operation
-from llmkit.transport.drivers import AsyncRun, run
+from llmkit.provider.interface import BaseProvider
+from llmkit.provider.operations import Operation
 from llmkit.transport.sdk.transport import SDKTransport
 from llmkit.types.secret import Secret
+from tests.carry_out import ask
 
 if TYPE_CHECKING:
     from tests.conftest import Drive
@@ -22,24 +21,12 @@ T = TypeVar("T")
 KEY = "sk-test-0123456789abcdef"
 
 
-def asked(drive: Drive, provider: BaseProvider, url: str, operation: Operation[T], key: str | None = KEY) -> T:
+def asked(
+    drive: Drive, provider: BaseProvider, url: str, operation: Callable[[], Operation[T]], key: str | None = KEY
+) -> T:
     """The result of an operation at an address."""
     transport = SDKTransport(Endpoint(url, api_key=Secret(key) if key else None, local=True))
-    service = Service(provider, transport, time.monotonic, 10.0)
-    once = Once(lambda: service.ask(operation))
-    if not drive.is_async:
-        try:
-            return run(once)
-        finally:
-            transport.close()
-
-    async def go() -> T:
-        try:
-            return await AsyncRun(once).run()
-        finally:
-            await transport.aclose()
-
-    return drive.await_(go())
+    return ask(drive, provider, transport, operation)
 
 
 def answered(operation: Operation[T], *replies: object) -> tuple[T, list[str]]:

@@ -16,15 +16,8 @@ from hypothesis import strategies as st
 
 from llmkit import ConnectionLost, LLMError, MalformedResponse, ModelNotFound
 from llmkit.provider.exchange import HTTPReply
-from llmkit.provider.interface import (
-    BaseProvider,
-    Call,
-    Operation,
-    SupportsKeyCheck,
-    SupportsModels,
-    SupportsPull,
-    SupportsVersion,
-)
+from llmkit.provider.interface import BaseProvider, Call
+from llmkit.provider.operations import Operation, SupportsKeyCheck, SupportsModels, SupportsPull, SupportsVersion
 from llmkit.provider.registry import get_provider
 from llmkit.testing.simulator import Reply, Simulator
 from llmkit.types.model_info import ModelInfo
@@ -34,6 +27,8 @@ from llmkit_ollama.names import ALIASES, full_name, is_cloud_model
 from .asking import asked
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.conftest import Drive
 
 T = TypeVar("T")
@@ -45,7 +40,7 @@ FREE: Final = Pricing({"prompt": Decimal(0), "completion": Decimal(0)})
 UNKNOWN: Final = Pricing()
 
 
-def carried_out(drive: Drive, sim: Simulator, operation: Operation[T]) -> T:
+def carried_out(drive: Drive, sim: Simulator, operation: Callable[[], Operation[T]]) -> T:
     """The result of an operation against the simulator."""
     return asked(drive, PROVIDER, sim.ollama_url, operation, key=None)
 
@@ -89,7 +84,7 @@ def test_the_provider_declares_what_it_can() -> None:
 
 def test_the_list_is_asked_once_and_each_model_for_its_context(sim: Simulator, drive: Drive) -> None:
     """One request lists, one says what is loaded; each model on the machine is asked for its context, a stub is not."""
-    found = {info.id: info for info in carried_out(drive, sim, PROVIDER.list_models())}
+    found = {info.id: info for info in carried_out(drive, sim, lambda: PROVIDER.list_models())}
     paths = [(request.method, request.path) for request in sim.requests]
     here = [info for info in found.values() if info.is_free]
     assert paths == [("GET", "/api/tags"), ("GET", "/api/ps"), *[("POST", "/api/show")] * len(here)]
@@ -110,7 +105,7 @@ def test_an_older_server_is_asked_about_each_model(sim: Simulator, drive: Drive)
         for name in ("llama3.1:latest", "no-such:latest", "qwen3:4b")
     ]
     sim.serve("/api/tags", {"models": rows})
-    first, second, third = carried_out(drive, sim, PROVIDER.list_models())
+    first, second, third = carried_out(drive, sim, lambda: PROVIDER.list_models())
     assert [request.path for request in sim.requests] == ["/api/tags", "/api/ps", *["/api/show"] * 3]
     assert (first.supports_tools, first.context_length) == (True, 131_072)
     assert (second.supports_tools, second.context_length, second.capabilities) == (None, None, {})
@@ -134,7 +129,7 @@ def test_the_list_does_not_need_the_loaded_ones(answer: Any) -> None:
 def test_an_empty_list_asks_no_more(sim: Simulator, drive: Drive) -> None:
     """A server without models is asked once."""
     sim.serve("/api/tags", {"models": None})
-    assert carried_out(drive, sim, PROVIDER.list_models()) == []
+    assert carried_out(drive, sim, lambda: PROVIDER.list_models()) == []
     assert len(sim.requests) == 1
 
 
@@ -143,7 +138,7 @@ def test_what_is_no_list_is_an_error(sim: Simulator, drive: Drive, body: bytes) 
     """Another server at the address is not taken for one without models."""
     sim.serve("/api/tags", body)
     with pytest.raises(MalformedResponse):
-        carried_out(drive, sim, PROVIDER.list_models())
+        carried_out(drive, sim, lambda: PROVIDER.list_models())
 
 
 CAPABLE: Final[list[tuple[list[Any], dict[str, bool | None]]]] = [
@@ -235,7 +230,7 @@ def test_strange_rows_do_no_harm(rows: list[Any], show: Any, loaded: Any) -> Non
 
 def test_the_details_of_a_model(sim: Simulator, drive: Drive) -> None:
     """Description and loaded state together: the trained context, the one that it runs with, and what it can do."""
-    info = carried_out(drive, sim, PROVIDER.model_details(ModelInfo("llama3.1:latest", "ollama")))
+    info = carried_out(drive, sim, lambda: PROVIDER.model_details(ModelInfo("llama3.1:latest", "ollama")))
     assert [request.path for request in sim.requests] == ["/api/show", "/api/ps"]
     assert json.loads(sim.requests[0].body) == {"model": "llama3.1:latest"}
     assert (info.context_length, info.running_context) == (131_072, 4096)
@@ -296,7 +291,7 @@ def test_the_trained_context(told: object, context: int | None) -> None:
 
 def test_a_stub_of_the_cloud_is_seen_by_its_description(sim: Simulator, drive: Drive) -> None:
     """A cloud model is not free, and is not looked for among the loaded ones."""
-    info = carried_out(drive, sim, PROVIDER.model_details(ModelInfo("gpt-oss:120b-cloud", "ollama")))
+    info = carried_out(drive, sim, lambda: PROVIDER.model_details(ModelInfo("gpt-oss:120b-cloud", "ollama")))
     assert (info.pricing, info.extra["remote_model"]) == (UNKNOWN, "gpt-oss:120b")
     assert [request.path for request in sim.requests] == ["/api/show"]
 
@@ -304,21 +299,21 @@ def test_a_stub_of_the_cloud_is_seen_by_its_description(sim: Simulator, drive: D
 def test_a_model_that_is_not_there(sim: Simulator, drive: Drive) -> None:
     """An unknown model is an error of its own."""
     with pytest.raises(ModelNotFound):
-        carried_out(drive, sim, PROVIDER.model_details(ModelInfo("no-such", "ollama")))
+        carried_out(drive, sim, lambda: PROVIDER.model_details(ModelInfo("no-such", "ollama")))
 
 
 def test_the_version(sim: Simulator, drive: Drive) -> None:
     """The server's version, or nothing where it does not say one."""
-    assert carried_out(drive, sim, PROVIDER.server_version()) == "0.33.0"
+    assert carried_out(drive, sim, lambda: PROVIDER.server_version()) == "0.33.0"
     sim.serve("/api/version", {})
-    assert carried_out(drive, sim, PROVIDER.server_version()) is None
+    assert carried_out(drive, sim, lambda: PROVIDER.server_version()) is None
 
 
 def test_an_error_of_the_list_does_not_name_a_pull(sim: Simulator, drive: Drive) -> None:
     """A server without the list says so, without advice about a model that nobody named."""
     sim.script_for("/api/tags", Reply(status=404, body=b'{"error": "model list not found"}'))
     with pytest.raises(LLMError) as caught:
-        carried_out(drive, sim, PROVIDER.list_models())
+        carried_out(drive, sim, lambda: PROVIDER.list_models())
     assert "ollama pull" not in str(caught.value)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import time
+from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -26,13 +26,13 @@ from llmkit import (
     ServerError,
     StreamInterrupted,
 )
-from llmkit.engine.operation import Once, Service
+from llmkit.operations.pull import pull_model
 from llmkit.provider.exchange import Endpoint
 from llmkit.provider.registry import get_provider
 from llmkit.testing.simulator import Reply, Simulator
-from llmkit.transport.drivers import AsyncRun, stream
 from llmkit.transport.sdk.transport import SDKTransport
 from llmkit.types.model_info import PullProgress
+from tests.carry_out import pull
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -75,21 +75,7 @@ def progress(reads: Sequence[bytes]) -> list[PullProgress]:
 def pulled(drive: Drive, sim: Simulator, model: str = "llama3.2", url: str | None = None) -> list[PullProgress]:
     """The steps of a pull from the simulator, by the driver of `drive`."""
     transport = SDKTransport(Endpoint(url or sim.ollama_url, local=True))
-    service = Service(PROVIDER, transport, time.monotonic, 10.0)
-    once = Once(lambda: service.pull(model))
-    if not drive.is_async:
-        try:
-            return [step for steps in stream(once) for step in steps]
-        finally:
-            transport.close()
-
-    async def go() -> list[PullProgress]:
-        try:
-            return [step async for steps in AsyncRun(once).chunks() for step in steps]
-        finally:
-            await transport.aclose()
-
-    return drive.await_(go())
+    return pull(drive, PROVIDER, transport, lambda: (PROVIDER.pull(model), PROVIDER.pull_decoder(model)), model)
 
 
 def test_the_request() -> None:
@@ -205,13 +191,9 @@ def test_no_server(sim: Simulator, drive: Drive, closed_port: int) -> None:
 def test_leaving_a_pull_closes_its_connection(sim: Simulator) -> None:
     """Who leaves in the middle closes the connection, which stops the server."""
     sim.script_for("/api/pull", Reply(raw_chunks=BODY.splitlines(keepends=True), gated=True))
-    transport = SDKTransport(Endpoint(sim.ollama_url, local=True))
-    service = Service(PROVIDER, transport, time.monotonic, 10.0)
-    steps = stream(Once(lambda: service.pull("m")))
-    sim.release()
-    assert list(next(steps)) == STEPS[:1]
-    steps.close()
-    transport.close()
+    with closing(pull_model("m", base_url=sim.ollama_url)) as steps:
+        sim.release()
+        assert next(steps) == STEPS[0]
     assert sim.wait_idle()
 
 

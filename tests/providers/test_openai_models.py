@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from llmkit import AuthFailed, MalformedResponse, ModelInfo
-from llmkit.provider.interface import SupportsKeyCheck, SupportsModels
+from llmkit.provider.operations import SupportsKeyCheck, SupportsModels
 from llmkit.provider.registry import get_provider
 from llmkit.testing.simulator import Simulator
 from llmkit_openai import OpenAIProvider, snapshot
@@ -60,7 +60,7 @@ def one(row: dict[str, Any], name: str = "openai") -> ModelInfo:
 
 def test_openai_lists_its_models(sim: Simulator, drive: Drive) -> None:
     """The list is the service's own, ids in its order; nothing is made up."""
-    made = asked(drive, PROVIDER, sim.openai_url, PROVIDER.list_models())
+    made = asked(drive, PROVIDER, sim.openai_url, PROVIDER.list_models)
     assert sim.requests[0].path == "/v1/models"
     assert [model.id for model in made][:2] == ["gpt-4o", "gpt-4o-2024-08-06"]
     first = made[0]
@@ -73,7 +73,7 @@ def test_the_list_needs_a_key(sim: Simulator, drive: Drive, key: str | None) -> 
     """The provider says so, and the service refuses."""
     assert PROVIDER.models_need_key is True
     with pytest.raises(AuthFailed):
-        asked(drive, PROVIDER, sim.openai_url, PROVIDER.list_models(), key=key)
+        asked(drive, PROVIDER, sim.openai_url, PROVIDER.list_models, key=key)
 
 
 @pytest.mark.parametrize("name", ["openai", "groq", "vllm", "togetherai"])
@@ -259,7 +259,7 @@ def test_what_the_table_leaves_open_stays_open() -> None:
 
 def test_a_listed_model_is_joined_with_the_table(sim: Simulator, drive: Drive) -> None:
     """What the service says stands, the table fills what it leaves open, and the source names both."""
-    listed = asked(drive, PROVIDER, sim.openai_url, PROVIDER.list_models())[0]
+    listed = asked(drive, PROVIDER, sim.openai_url, PROVIDER.list_models)[0]
     made = listed.joined(PROVIDER.known_model(listed.id))
     assert made.source == "service, snapshot 2026-07-02"
     assert made.created == date(2026, 1, 1)

@@ -6,6 +6,7 @@ import json
 import os
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmkit import AuthFailed, KeyInfo, LLMError, MalformedResponse, ModelInfo
-from llmkit.provider.interface import SupportsKeyCheck, SupportsModels
+from llmkit.provider.operations import SupportsKeyCheck, SupportsModels
 from llmkit.testing.simulator import Reply, Simulator
 from llmkit_openrouter import OpenRouterProvider
 
@@ -63,7 +64,7 @@ def test_a_recorded_catalogue_parses_whole(sim: Simulator, drive: Drive, name: s
     """Every model of the real answers is there, in order, with every price to its last digit."""
     body = recorded(name)
     sim.serve("/api/v1/models", body)
-    made = asked(drive, PROVIDER, sim.openrouter_url, PROVIDER.list_models())
+    made = asked(drive, PROVIDER, sim.openrouter_url, PROVIDER.list_models)
     rows = json.loads(body)["data"]
     assert [model.id for model in made] == [row["id"] for row in rows]
     assert len(made) == count
@@ -243,7 +244,7 @@ def test_any_row_is_read_or_skipped(rows: list[dict[str, Any]]) -> None:
 def test_endpoints_of_a_model(sim: Simulator, drive: Drive) -> None:
     """The row comes back with the services behind it; latency is in seconds."""
     row = ModelInfo("openai/gpt-4o", "openrouter")
-    made = asked(drive, PROVIDER, sim.openrouter_url, PROVIDER.model_details(row))
+    made = asked(drive, PROVIDER, sim.openrouter_url, lambda: PROVIDER.model_details(row))
     assert sim.requests[0].path == "/api/v1/models/openai/gpt-4o/endpoints"
     (endpoint,) = made.endpoints
     assert (endpoint.provider, endpoint.tag, endpoint.healthy, endpoint.uptime) == ("OpenAI", "openai", True, 100)
@@ -257,7 +258,7 @@ def test_endpoints_of_every_recorded_model_have_an_address(sim: Simulator, drive
     sim.serve("/api/v1/models", recorded("models-2026-08.json"))
     for name in ("~anthropic/claude-sonnet-latest", "openai/gpt-oss-20b:free", "openrouter/auto"):
         row = ModelInfo(name, "openrouter")
-        made = asked(drive, PROVIDER, sim.openrouter_url, PROVIDER.model_details(row), key=None)
+        made = asked(drive, PROVIDER, sim.openrouter_url, partial(PROVIDER.model_details, row), key=None)
         assert len(made.endpoints) == 1
         assert made.endpoints[0].latency is None
 
@@ -286,10 +287,10 @@ def test_the_status_of_an_endpoint(status: object, healthy: bool | None) -> None
 def test_a_model_without_endpoints_stays_as_it_is(sim: Simulator, drive: Drive) -> None:
     """A 404 there is no failure, another status is one."""
     row = ModelInfo("nobody/nothing", "openrouter", name="kept")
-    assert asked(drive, PROVIDER, sim.openrouter_url, PROVIDER.model_details(row)) == row
+    assert asked(drive, PROVIDER, sim.openrouter_url, lambda: PROVIDER.model_details(row)) == row
     sim.script_for("/api/v1/models/nobody/nothing/endpoints", Reply(status=500))
     with pytest.raises(LLMError) as caught:
-        asked(drive, PROVIDER, sim.openrouter_url, PROVIDER.model_details(row))
+        asked(drive, PROVIDER, sim.openrouter_url, lambda: PROVIDER.model_details(row))
     assert caught.value.status == 500
 
 
@@ -304,7 +305,7 @@ def test_a_name_without_a_vendor_has_no_endpoints() -> None:
 
 def test_an_unlimited_key(sim: Simulator, drive: Drive) -> None:
     """Without a limit the key says so, and is not asked for credits that it may not see."""
-    made = asked(drive, PROVIDER, sim.openrouter_url, PROVIDER.check_key())
+    made = asked(drive, PROVIDER, sim.openrouter_url, PROVIDER.check_key)
     assert made == KeyInfo(label="sk-or-v1-sim...", unlimited=True, usage=Decimal(0), is_free_tier=False)
     assert [request.path for request in sim.requests] == ["/api/v1/key"]
 
@@ -312,7 +313,7 @@ def test_an_unlimited_key(sim: Simulator, drive: Drive) -> None:
 def test_a_limited_key_keeps_every_digit(sim: Simulator, drive: Drive) -> None:
     """Money is exact, and what is left may be below zero."""
     sim.set_key(limit=0.01, limit_remaining=Decimal("-18.016186499"), usage=Decimal("18.026186499"), is_free_tier=True)
-    made = asked(drive, PROVIDER, sim.openrouter_url, PROVIDER.check_key())
+    made = asked(drive, PROVIDER, sim.openrouter_url, PROVIDER.check_key)
     assert (made.limit, made.remaining) == (Decimal("0.01"), Decimal("-18.016186499"))
     assert (made.usage, made.is_free_tier, made.unlimited) == (Decimal("18.026186499"), True, False)
 
@@ -321,7 +322,7 @@ def test_a_management_key_sees_the_balance(sim: Simulator, drive: Drive) -> None
     """Balance is what was bought less what was spent."""
     sim.set_key(is_management_key=True, expires_at="2027-01-01T00:00:00Z")
     sim.serve("/api/v1/credits", '{"data": {"total_credits": 100.5, "total_usage": 25.7500000001}}')
-    made = asked(drive, PROVIDER, sim.openrouter_url, PROVIDER.check_key())
+    made = asked(drive, PROVIDER, sim.openrouter_url, PROVIDER.check_key)
     assert made.balance == Decimal("74.7499999999")
     assert (made.may_see_credits, made.expires) == (True, "2027-01-01T00:00:00Z")
 
@@ -330,14 +331,14 @@ def test_credits_that_are_refused_leave_the_balance_open(sim: Simulator, drive: 
     """A 403 there is no failure."""
     sim.set_key(is_management_key=True)
     sim.script_for("/api/v1/credits", Reply(status=403))
-    assert asked(drive, PROVIDER, sim.openrouter_url, PROVIDER.check_key()).balance is None
+    assert asked(drive, PROVIDER, sim.openrouter_url, PROVIDER.check_key).balance is None
 
 
 @pytest.mark.parametrize("key", ["sk-bad-0123456789", None])
 def test_a_wrong_key_is_refused(sim: Simulator, drive: Drive, key: str | None) -> None:
     """The error is the typed one, with the page of keys."""
     with pytest.raises(AuthFailed) as caught:
-        asked(drive, PROVIDER, sim.openrouter_url, PROVIDER.check_key(), key=key)
+        asked(drive, PROVIDER, sim.openrouter_url, PROVIDER.check_key, key=key)
     assert "openrouter.ai/keys" in caught.value.hint
 
 

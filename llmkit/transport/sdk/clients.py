@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
     from llmkit.provider.exchange import Endpoint
 
+#: The content type of a request that does not name one.
+JSON_TYPE = "application/json"
 _tls: dict[tuple[bool, str | None, str | tuple[str, str] | None], ssl.SSLContext] = {}
 _tls_lock = Lock()
 T = TypeVar("T")
@@ -38,7 +40,7 @@ def base_headers() -> Mapping[str, str]:
     return {
         "Accept": "application/json, text/event-stream",
         "Accept-Encoding": "identity",
-        "Content-Type": "application/json",
+        "Content-Type": JSON_TYPE,
         "User-Agent": f"llmkit/{version('llmkit')}",
     }
 

@@ -16,6 +16,7 @@ import time
 import weakref
 from collections.abc import AsyncGenerator, Callable
 from threading import Lock, Thread
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -31,6 +32,7 @@ from llmkit.transport.sdk.bodies import (
     status_reply,
 )
 from llmkit.transport.sdk.clamp import set_deadline
+from llmkit.transport.sdk.clients import JSON_TYPE
 from llmkit.transport.sdk.faults import to_error
 from llmkit.types.scrub import scrub
 from llmkit.types.secret import Secret, sound_key
@@ -43,7 +45,7 @@ if TYPE_CHECKING:
 #: Most connections open at once where `max_connections` does not say: the SDK's own limit.
 DEFAULT_CONNECTIONS = 1000
 #: Seconds to make a connection.
-CONNECT = 5.0
+CONNECT_SECONDS = 5.0
 
 
 class SDKTransport:
@@ -55,7 +57,7 @@ class SDKTransport:
         self._pid = os.getpid()
         self._address = urlsplit(endpoint.base_url).netloc
         self._sync: OpenAI | None = None
-        self._sync_post: Post | None = None
+        self._sync_sender: Sender | None = None
         self._loops: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _LoopClient] = weakref.WeakKeyDictionary()
         self._closed = False
 
@@ -66,17 +68,17 @@ class SDKTransport:
             importing = Thread(target=importlib.import_module, args=("openai",), daemon=True)
             importing.start()
             importing.join()
-        post = self._sync_post if self._sync_post and self._usable() else self._sync_client()
+        sender = self._sync_sender if self._sync_sender and self._usable() else self._sync_client()
         set_deadline(deadline)
         outside = sys.exc_info()[1]
         try:
-            return SyncBody(post(request, deadline).response, self._address)
+            return SyncBody(sender(request, deadline).response, self._address)
         except Exception as error:
             failure = _outcome(error, self._address, outside)
         # Raised out here, so that the SDK's exception, which holds the request with its key, is not its context.
         if isinstance(failure, LLMError):
             raise failure
-        return WholeBody(failure, post.key)
+        return WholeBody(failure, sender.key)
 
     async def aopen(self, request: HTTPRequest, deadline: float) -> AsyncBody:
         """See `llmkit.provider.exchange.Transport`."""
@@ -89,7 +91,7 @@ class SDKTransport:
         outside = sys.exc_info()[1]
         try:
             async with asyncio.timeout_at(loop_time(deadline)):
-                stream = await held.post(request, deadline)
+                stream = await held.sender(request, deadline)
             opened = True
             return LoopBody(stream.response, self._address, held)
         except Exception as error:
@@ -101,20 +103,20 @@ class SDKTransport:
             held.open -= not opened
         if isinstance(failure, LLMError):
             raise failure
-        return AsyncWholeBody(failure, held.post.key)
+        return AsyncWholeBody(failure, held.sender.key)
 
     def _usable(self) -> bool:
         return not self._closed and self._pid == os.getpid()
 
-    def _sync_client(self) -> Post:
+    def _sync_client(self) -> Sender:
         from llmkit.transport.sdk.clients import sync_client
 
         with self._lock:
             self._check_open()
-            if self._sync_post is None:
+            if self._sync_sender is None:
                 self._sync = sync_client(self._endpoint)
-                self._sync_post = Post(self._sync, self._endpoint)
-            return self._sync_post
+                self._sync_sender = Sender(self._sync, self._endpoint)
+            return self._sync_sender
 
     async def _async_client(self) -> _LoopClient:
         from llmkit.transport.sdk.clients import async_client
@@ -133,7 +135,7 @@ class SDKTransport:
         if self._pid != os.getpid():
             # A forked child must not share the parent's sockets: both would read each other's bytes.
             self._pid = os.getpid()
-            self._sync = self._sync_post = None
+            self._sync = self._sync_sender = None
             self._loops = weakref.WeakKeyDictionary()
 
     def close(self) -> None:
@@ -143,7 +145,7 @@ class SDKTransport:
         """
         with self._lock:
             self._closed = True
-            client, self._sync, self._sync_post = self._sync, None, None
+            client, self._sync, self._sync_sender = self._sync, None, None
         if client is not None:
             client.close()
 
@@ -164,7 +166,7 @@ class _LoopClient:
     def __init__(self, client: AsyncOpenAI, endpoint: Endpoint) -> None:
         self._client = client
         self._keeper = self._keep()
-        self.post = Post(client, endpoint)
+        self.sender = Sender(client, endpoint)
         self.limit = endpoint.max_connections or DEFAULT_CONNECTIONS
         self.open = 0
 
@@ -181,8 +183,13 @@ class _LoopClient:
         await self._keeper.aclose()
 
 
-class Post:
-    """The SDK's `post()` and `get()` with what is the same for every request of an endpoint made once."""
+class Sender:
+    """The SDK's client with what is the same for every request of an endpoint made once.
+
+    JSON by POST, and GET, go by the SDK's own methods. It has none that streams the reply of another method, and takes
+    a multipart body for fields of its own: such a request is handed to the HTTP client inside it, which has the same
+    pool, TLS and hooks.
+    """
 
     def __init__(self, client: OpenAI | AsyncOpenAI, endpoint: Endpoint) -> None:
         import openai
@@ -191,6 +198,8 @@ class Post:
 
         self._post: Any = client.post
         self._get: Any = client.get
+        self._http: Any = client._client
+        self._is_async = isinstance(client, openai.AsyncOpenAI)
         # A whole address: the SDK would otherwise parse and join it anew for each request.
         self._base_url = endpoint.base_url
         self._endpoint = endpoint
@@ -199,8 +208,7 @@ class Post:
         self._timeout = openai.Timeout
         # SDKs before 2.50 take no bytes.
         self._takes_content = "content" in inspect.signature(client.post).parameters
-        is_async = isinstance(client, openai.AsyncOpenAI)
-        self._stream_class: Any = (openai.AsyncStream if is_async else openai.Stream)[object]
+        self._stream_class: Any = (openai.AsyncStream if self._is_async else openai.Stream)[object]
         # `Omit` takes the SDK's own per-request headers out.
         self._headers: dict[str, Any] = {
             "x-stainless-retry-count": openai.Omit(),
@@ -213,25 +221,34 @@ class Post:
         """The SDK's stream object, or a coroutine of it. The raw key exists only in what is passed on here."""
         left = max(deadline - time.monotonic(), 0.001)
         most = left * 0.9  # Before the outer limit, so that the error says which it was.
-        options = {
-            "headers": self._all_headers(request),
-            # Reads have the deadline that each is given. The library's own clock would run on while nobody reads.
-            "timeout": self._timeout(left, read=None, connect=min(CONNECT, most), pool=most),
-            "follow_redirects": False,
-        }
+        headers = self._all_headers(request)
+        # Reads have the deadline that each is given. The library's own clock would run on while nobody reads.
+        timeout = self._timeout(left, read=None, connect=min(CONNECT_SECONDS, most), pool=most)
         address = self._base_url + request.path
+        options = {"headers": headers, "timeout": timeout, "follow_redirects": False}
         answer = {"cast_to": object, "stream": True, "stream_cls": self._stream_class, "options": options}
         if request.method == "GET":
             return self._get(address, **answer)
-        body = {"content": request.body} if self._takes_content else {"body": json.loads(request.body)}
-        return self._post(address, **answer, **body)
+        if request.method == "POST" and headers.get("Content-Type") == JSON_TYPE:
+            if self._takes_content:
+                return self._post(address, **answer, content=request.body)
+            return self._post(address, **answer, body=json.loads(request.body or b"{}"))
+        sent = {name: value for name, value in headers.items() if isinstance(value, str)}
+        made = self._http.build_request(request.method, address, content=request.body, headers=sent, timeout=timeout)
+        if self._is_async:
+            return self._send_async(made)
+        return SimpleNamespace(response=self._http.send(made, stream=True))
+
+    async def _send_async(self, request: Any) -> Any:
+        return SimpleNamespace(response=await self._http.send(request, stream=True))
 
     def _all_headers(self, request: HTTPRequest) -> dict[str, Any]:
         headers = self._headers.copy()
         key = self._endpoint.api_key
-        if key is not None:
+        if key is not None and self._endpoint.key_header:
             self.key = key if isinstance(key, Secret) else _asked(key)
-            headers["Authorization"] = f"Bearer {self.key.reveal()}"
+            name = self._endpoint.key_header
+            headers[name] = f"Bearer {self.key.reveal()}" if name == "Authorization" else self.key.reveal()
         for name, value in request.headers.items():
             # The request's header replaces the endpoint's however it is spelled, so that no two credentials go out.
             for known in [known for known in headers if known.lower() == name.lower()]:
