@@ -26,10 +26,8 @@ from llmkit import (
     create_language,
     register,
 )
-from llmkit.provider.exchange import Endpoint, HTTPReply, HTTPRequest
-from llmkit.provider.interface import BaseProvider, Call, Decoder
-from llmkit.types.responses import Choice, ChunkChoice, Delta
-from llmkit.types.scrub import scrub
+from llmkit.provider import BaseProvider, Call, Decoder, Endpoint, HTTPReply, HTTPRequest
+from llmkit.types import Choice, ChunkChoice, Delta, scrub
 from llmkit.wire import chat_errors
 from llmkit.wire.ndjson import NDJSONDecoder
 

@@ -8,8 +8,7 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
-from llmkit import create_language
-from llmkit.language.structured.shape import InvalidStructure
+from llmkit import InvalidStructure, create_language
 
 
 class City(BaseModel):

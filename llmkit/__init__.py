@@ -13,6 +13,8 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from llmkit.types.door import open_door
+
 if TYPE_CHECKING:
     from llmkit.config.explain import ResolvedSetting, explain_settings
     from llmkit.config.file.problem import ConfigFileError
@@ -100,16 +102,8 @@ if TYPE_CHECKING:
     from llmkit.types.usage import Cost, Timings, Usage
 
 _HOMES = {
-    "language.attachments": "attach",
-    "language.many": "BatchStopped",
-    "language.compare": "Comparison acompare compare",
+    "config.explain": "ResolvedSetting explain_settings",
     "config.file.problem": "ConfigFileError",
-    "language.conversation": "Conversation",
-    "operations.availability": "Availability Check acheck_available acheck_key check_available check_key",
-    "operations.asking": "ServiceSettings",
-    "operations.lists": "aget_model_info alist_free_models alist_models get_model_info list_free_models list_models",
-    "operations.pull": "apull_model pull_model",
-    "operations.selection": "ModelList",
     "errors": (
         "AllTargetsFailed AuthFailed BadRequest ConfigError Conflict ConnectFailed ConnectTimeout ConnectionFailed "
         "ConnectionLost ContentRefused ContextLengthExceeded DeadlineExceeded EmptyResponse FirstTokenTimeout "
@@ -118,30 +112,37 @@ _HOMES = {
         "ProviderTimeout QuotaExhausted RateLimited ResponseTooLarge ServerError StreamInterrupted TLSFailed "
         "UnknownProvider Unsupported"
     ),
+    "language.attachments": "attach",
+    "language.compare": "Comparison acompare compare",
+    "language.conversation": "Conversation",
     "language.create": "create_language",
     "language.history": "HistoryError",
+    "language.many": "BatchStopped",
     "language.model": "LanguageModel",
-    "types.messages": "FunctionCall Message ToolCall",
-    "types.model_info": "KeyInfo ModelEndpoint ModelInfo PullProgress",
-    "money.totals": "Totals",
-    "types.parts": "AudioPart FilePart ImagePart OtherPart TextPart",
-    "types.pricing": "PriceOverride Pricing",
-    "config.explain": "ResolvedSetting explain_settings",
-    "provider.interface": "BaseProvider",
     "language.quick": "aquick_chat quick_chat",
-    "provider.registry": "Installed installed_providers known_services register",
-    "types.responses": "Attempt Choice Chunk ChunkChoice Delta Response ToolCallDelta",
-    "resilience.retry": "RetryPolicy",
-    "types.settings": "CallSettings Settings",
     "language.stream": "AsyncChatStream ChatStream",
     "language.structured.shape": "InvalidStructure",
     "language.tools.invoke": "ainvoke_tools invoke_tools",
     "language.tools.results": "ToolResultError",
     "language.tools.tool": "Tool",
     "language.trim": "trim_messages",
+    "money.totals": "Totals",
+    "operations.asking": "ServiceSettings",
+    "operations.availability": "Availability Check acheck_available acheck_key check_available check_key",
+    "operations.lists": "aget_model_info alist_free_models alist_models get_model_info list_free_models list_models",
+    "operations.pull": "apull_model pull_model",
+    "operations.selection": "ModelList",
+    "provider.interface": "BaseProvider",
+    "provider.registry": "Installed installed_providers known_services register",
+    "resilience.retry": "RetryPolicy",
+    "types.messages": "FunctionCall Message ToolCall",
+    "types.model_info": "KeyInfo ModelEndpoint ModelInfo PullProgress",
+    "types.parts": "AudioPart FilePart ImagePart OtherPart TextPart",
+    "types.pricing": "PriceOverride Pricing",
+    "types.responses": "Attempt Choice Chunk ChunkChoice Delta Response ToolCallDelta",
+    "types.settings": "CallSettings Settings",
     "types.usage": "Cost Timings Usage",
 }
-_HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
 
 __all__ = [
     "AllTargetsFailed", "AsyncChatStream", "Attempt", "AudioPart", "AuthFailed", "Availability", "BadRequest",
@@ -166,19 +167,13 @@ __all__ = [
 logging.getLogger("llmkit").addHandler(logging.NullHandler())
 
 
-def __getattr__(name: str) -> object:
-    if name == "__version__":
-        from importlib.metadata import version
+def _version() -> str:
+    from importlib.metadata import version
 
-        return version("llmkit")
-    if (home := _HOME_OF.get(name)) is None:
-        raise AttributeError(f"module 'llmkit' has no attribute {name!r}")
-    from importlib import import_module
-
-    value = getattr(import_module(f"llmkit.{home}"), name)
-    globals()[name] = value
-    return value
+    return version("llmkit")
 
 
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+if TYPE_CHECKING:
+    __version__: str
+else:  # A checker that saw it would take every name for one that is there.
+    __getattr__, __dir__ = open_door(__name__, _HOMES, {"__version__": _version})

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import ast
 import copy
-import inspect
 import os
 import pickle
 import re
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any, Final
 
 import pytest
@@ -21,8 +16,8 @@ import llmkit
 from llmkit import errors
 from llmkit.errors import AllTargetsFailed, LLMError, StreamInterrupted
 from llmkit.types.messages import Message
+from llmkit.types.redaction import scrub
 from llmkit.types.responses import Attempt, Choice, Response
-from llmkit.types.scrub import scrub
 
 EXAMPLES: Final = int(os.environ.get("LLMKIT_EXAMPLES", "200"))
 CLASSES: Final = tuple(
@@ -81,48 +76,6 @@ def test_builtins_catch_what_they_should() -> None:
     assert issubclass(llmkit.Unsupported, ValueError)
     assert issubclass(llmkit.DeadlineExceeded, TimeoutError)
     assert not issubclass(llmkit.RateLimited, (ValueError, TimeoutError))
-
-
-# --- The public names
-
-
-def test_the_public_names_are_those_of_the_table() -> None:
-    """`__all__` has each name that the lazy table exports, once and in order, and no other."""
-    assert list(llmkit.__all__) == sorted(set(llmkit.__all__))
-    assert set(llmkit.__all__) == set(llmkit._HOME_OF)
-    assert set(llmkit.__all__) <= set(dir(llmkit))
-
-
-def test_the_type_checkers_names_are_the_same() -> None:
-    """What a type checker sees imported is what the table exports, from the same modules."""
-    seen: dict[str, str] = {}
-    for node in ast.walk(ast.parse(Path(llmkit.__file__).read_text("utf-8"))):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("llmkit."):
-            seen.update({alias.asname or alias.name: node.module or "" for alias in node.names})
-    assert seen == {name: f"llmkit.{home}" for name, home in llmkit._HOME_OF.items()}
-
-
-@pytest.mark.parametrize("name", llmkit.__all__)
-def test_every_public_name_resolves(name: str) -> None:
-    """Each public name is there, has its own name, and is documented."""
-    value: Any = getattr(llmkit, name)
-    assert value.__name__ == name
-    assert inspect.getdoc(value)
-    assert f"{value.__module__}.".startswith(f"llmkit.{llmkit._HOME_OF[name]}.")
-
-
-def test_a_wrong_name_is_an_attribute_error() -> None:
-    """A name that is not there is an AttributeError that names it."""
-    with pytest.raises(AttributeError, match="RateLimit'"):
-        llmkit.RateLimit  # noqa: B018  # type: ignore[attr-defined]
-    assert not hasattr(llmkit, "openai")
-
-
-def test_names_resolve_in_a_fresh_program() -> None:
-    """`from llmkit import *` and the version work in a program that has just begun."""
-    code = "from llmkit import *; import llmkit; print(len([n for n in llmkit.__all__ if n in globals()]), llmkit.__version__)"
-    done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == [str(len(llmkit.__all__)), llmkit.__version__]
 
 
 # --- Pickle and copies

@@ -39,7 +39,7 @@ PURE = ("errors", "types", "wire", "resilience", "money", "engine")
 IMPURE = {"asyncio", "http", "io", "multiprocessing", "pathlib", "shutil", "socket", "sqlite3", "ssl", "subprocess",
           "tempfile", "urllib.request"}  # fmt: skip
 #: Who alone may import a library of others.
-DOORS = {
+IMPORTERS = {
     "openai": {"llmkit.transport.sdk"},
     "tenacity": {"llmkit.resilience.retry"},
     "importlib_metadata": {"llmkit.provider.registry"},
@@ -188,17 +188,17 @@ def test_a_circle_is_found() -> None:
     assert circles({**chain, "d": {"b"}, "e": {"f"}, "f": {"e"}}) == [["b", "c", "d"], ["e", "f"]]
 
 
-def test_each_dependency_has_one_door() -> None:
-    """A library of others is imported by the one module or package that is its door; HTTP libraries by none."""
+def test_each_dependency_is_imported_in_one_place() -> None:
+    """A library of others is imported by the modules or packages that are listed for it; HTTP libraries by none."""
     wrong = []
     for name in modules():
         for target, line in imports(name):
             top = target.split(".")[0]
             if top in FORBIDDEN:
                 wrong.append(f"{at(name, line)}: {top} is not imported here")
-            doors = DOORS.get(top)
-            if doors and not any(name == door or name.startswith(f"{door}.") for door in doors):
-                wrong.append(f"{at(name, line)}: {top} is imported only by {', '.join(sorted(doors))}")
+            places = IMPORTERS.get(top)
+            if places and not any(name == place or name.startswith(f"{place}.") for place in places):
+                wrong.append(f"{at(name, line)}: {top} is imported only by {', '.join(sorted(places))}")
     assert not wrong, "\n".join(wrong)
 
 

@@ -29,10 +29,8 @@ from llmkit import (
     TextPart,
     Unsupported,
 )
-from llmkit.provider.exchange import Endpoint, HTTPReply, HTTPRequest
-from llmkit.provider.interface import Call
-from llmkit.types.settings import Settings
-from llmkit.types.usage import FREE
+from llmkit.provider import Call, Endpoint, HTTPReply, HTTPRequest
+from llmkit.types import FREE, Settings
 from llmkit.wire.ndjson import NDJSONDecoder
 
 

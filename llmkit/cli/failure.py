@@ -19,7 +19,7 @@ from collections.abc import Callable
 
 from llmkit.cli.terminal import complain, note, prepare
 from llmkit.errors import ConfigError, LLMError
-from llmkit.types.scrub import scrub
+from llmkit.types.redaction import scrub
 
 DONE, FAILED, USAGE, STOPPED = 0, 1, 2, 130
 

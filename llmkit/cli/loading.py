@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from llmkit.types.scrub import scrub
+from llmkit.types.redaction import scrub
 
 Row = dict[str, object]
 #: Seconds that one process may take.

@@ -19,7 +19,7 @@ from llmkit.config.layers import Layers, layered_settings
 from llmkit.config.setting_checks import check_settings
 from llmkit.errors import ConfigError
 from llmkit.provider.registry import get_provider
-from llmkit.types.scrub import credentials
+from llmkit.types.redaction import credentials
 from llmkit.types.settings import CallSettings, Settings
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from llmkit.errors import AllTargetsFailed, DeadlineExceeded, LLMError, LLMTimeout, ProviderBug, StreamInterrupted
-from llmkit.types.scrub import scrub
+from llmkit.types.redaction import scrub
 
 if TYPE_CHECKING:
     from llmkit.engine.plan import Deadlines, Target
@@ -53,8 +53,8 @@ def final_error(errors: Sequence[LLMError], targets: int) -> LLMError:
 # Keys are kept out of errors in three layers. Each knows what the one before cannot know.
 #
 # 1. A transport gives out no exception of an HTTP library, because that holds the request with its headers.
-# 2. `llmkit.types.scrub` takes out what looks like a key, wherever foreign text comes in. It needs no key to compare
-#    with, so it also finds keys that are not ours, but an opaque key has no look.
+# 2. `llmkit.types.redaction` takes out what looks like a key, wherever foreign text comes in. It needs no key to
+#    compare with, so it also finds keys that are not ours, but an opaque key has no look.
 # 3. `redact_error` takes out exactly the key of the target that failed, by `Target.redact`. It runs where the target
 #    is known: here, once for each failed attempt.
 

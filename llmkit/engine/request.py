@@ -10,7 +10,7 @@ from llmkit.config.setting_checks import check_headers
 from llmkit.engine.effects import Flow, Head, open_reply, read
 from llmkit.errors import ConfigError, LLMError, ResponseTooLarge
 from llmkit.provider.exchange import HTTPReply, HTTPRequest
-from llmkit.types.scrub import scrub
+from llmkit.types.redaction import scrub
 
 if TYPE_CHECKING:
     from llmkit.engine.plan import Target

@@ -22,7 +22,7 @@ from llmkit.config.setting_checks import describe
 from llmkit.errors import BadRequest, ConfigError
 from llmkit.language.history import HistoryError, read_file, read_history, write_file, write_history
 from llmkit.language.stream import AsyncChatStream, ChatStream
-from llmkit.language.trim import check_limits, estimate_tokens, trim_messages
+from llmkit.language.trim import check_limits, trim_messages
 from llmkit.types.messages import Message, MessageLike, MessagesLike, to_messages
 from llmkit.types.parts import AudioPart, FilePart, ImagePart, OtherPart, Part, TextPart
 from llmkit.types.settings import CallSettings
@@ -396,4 +396,4 @@ def _question(text: str | None, attachments: Attachment | Iterable[Attachment]) 
 
 _PARTS = (TextPart, ImagePart, AudioPart, FilePart, OtherPart)
 
-__all__ = ["Attachment", "Conversation", "HistoryError", "estimate_tokens", "trim_messages"]
+__all__ = ["Attachment", "Conversation"]

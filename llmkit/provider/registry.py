@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, TypeAlias, cast
 
 from llmkit.errors import ConfigError, ProviderConflict, ProviderLoadError, UnknownProvider
 from llmkit.provider.interface import INTERFACE_VERSION, BaseProvider
-from llmkit.types.scrub import scrub
+from llmkit.types.redaction import scrub
 
 if TYPE_CHECKING:
     from importlib_metadata import EntryPoint

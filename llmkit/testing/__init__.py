@@ -10,16 +10,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from llmkit.types.door import open_door
+
 if TYPE_CHECKING:
     from llmkit.testing.fake import FakeModel
     from llmkit.testing.fake_answer import Answer
 
+_HOMES = {"fake": "FakeModel", "fake_answer": "Answer"}
+
 __all__ = ["Answer", "FakeModel"]
 
-
-def __getattr__(name: str) -> object:
-    if name not in __all__:
-        raise AttributeError(f"module 'llmkit.testing' has no attribute {name!r}")
-    from llmkit.testing import fake
-
-    return getattr(fake, name)
+if not TYPE_CHECKING:  # A checker that saw it would take every name for one that is there.
+    __getattr__, __dir__ = open_door(__name__, _HOMES)

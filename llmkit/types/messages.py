@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal, NoReturn, TypeAlias, cast, get_args
 
 from llmkit.errors import BadRequest
-from llmkit.types.parts import OtherPart, Part, TextPart, part_from_dict
+from llmkit.types.parts import Part, TextPart, part_from_dict
 
 Role = Literal["system", "developer", "user", "assistant", "tool"]
 ROLES: tuple[str, ...] = get_args(Role)
@@ -299,4 +299,4 @@ def _items(value: Mapping[str, object], key: str) -> tuple[object, ...]:
     raise BadRequest(f"{key} is {type(item).__name__}", hint=f"{key} is a list")
 
 
-__all__ = ["FunctionCall", "Message", "MessageLike", "MessagesLike", "OtherPart", "Role", "ToolCall", "to_messages"]
+__all__ = ["FunctionCall", "Message", "MessageLike", "MessagesLike", "Role", "ToolCall", "to_messages"]

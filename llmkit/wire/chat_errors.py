@@ -16,7 +16,6 @@ from llmkit.errors import (
     ContextLengthExceeded,
     InsufficientCredit,
     LLMError,
-    MalformedResponse,
     ModelNotFound,
     Overloaded,
     PayloadTooLarge,
@@ -27,7 +26,7 @@ from llmkit.errors import (
     ServerError,
 )
 from llmkit.provider.exchange import HTTPReply
-from llmkit.types.scrub import scrub
+from llmkit.types.redaction import scrub
 from llmkit.wire.jsonbytes import decode
 from llmkit.wire.retry_after import retry_after
 
@@ -173,4 +172,4 @@ def _clean(value: object) -> Any:
     return [_clean(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
-__all__ = ["MalformedResponse", "classify", "error_body", "make", "request_id", "status_of", "without_body"]
+__all__ = ["classify", "error_body", "make", "request_id", "status_of", "without_body"]

@@ -12,8 +12,8 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, cast
 
 from llmkit.errors import EmptyResponse, LLMError, MalformedResponse, ResponseTooLarge, StreamInterrupted
+from llmkit.types.redaction import scrub
 from llmkit.types.responses import Chunk, ChunkChoice, Delta, Response
-from llmkit.types.scrub import scrub
 from llmkit.wire.chat_choice import ChoiceBuilder
 from llmkit.wire.chat_reply import JSON, extra_of, objects, split_content, text
 from llmkit.wire.jsonbytes import BOM, decode, decode_exact, unfrozen

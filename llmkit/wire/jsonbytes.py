@@ -11,7 +11,7 @@ from decimal import Decimal, DecimalException
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from llmkit.errors import BadRequest, MalformedResponse
-from llmkit.types.scrub import scrub
+from llmkit.types.redaction import scrub
 from llmkit.wire.numbers import decimal_or_numeral, whole_or_numeral
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from decimal import Decimal, InvalidOperation
 
-from llmkit.types.scrub import scrub
+from llmkit.types.redaction import scrub
 from llmkit.types.usage import believable
 
 #: Tokens, bytes, seconds of the epoch, nanoseconds: no count is larger.

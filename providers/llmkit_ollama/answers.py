@@ -7,11 +7,8 @@ import re
 from collections.abc import Mapping, Sequence
 
 from llmkit.errors import AuthFailed, BadRequest, LLMError, ModelNotFound, ServerError
-from llmkit.provider.interface import Call
-from llmkit.types.messages import FunctionCall, Message, ToolCall
-from llmkit.types.responses import Choice, Response
-from llmkit.types.scrub import scrub
-from llmkit.types.usage import FREE, UNKNOWN_COST, Timings, Usage
+from llmkit.provider import Call
+from llmkit.types import FREE, UNKNOWN_COST, Choice, FunctionCall, Message, Response, Timings, ToolCall, Usage, scrub
 from llmkit.wire import chat_errors as errors
 from llmkit.wire.chat_reply import count_doubts, mapping, objects, text
 from llmkit.wire.numbers import count

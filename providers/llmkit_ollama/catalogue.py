@@ -12,10 +12,8 @@ from datetime import date
 from decimal import Decimal
 
 from llmkit.errors import AuthFailed, ConnectionFailed, LLMError, LLMTimeout, MalformedResponse
-from llmkit.provider.exchange import HTTPRequest
-from llmkit.provider.operations import Operation
-from llmkit.types.model_info import ModelInfo
-from llmkit.types.pricing import Pricing
+from llmkit.provider import HTTPRequest, Operation
+from llmkit.types import ModelInfo, Pricing
 from llmkit.wire.chat_reply import mapping, objects, text
 from llmkit.wire.jsonbytes import decode_object, encode
 from llmkit.wire.numbers import count

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from llmkit.errors import BadRequest, Unsupported
-from llmkit.types.messages import Message
-from llmkit.types.parts import AudioPart, FilePart, ImagePart, Part, TextPart, data_url
+from llmkit.types import AudioPart, FilePart, ImagePart, Message, Part, TextPart, data_url
 
 
 def with_tool_names(messages: Sequence[Message]) -> Sequence[Message]:

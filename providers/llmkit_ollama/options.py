@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from llmkit.types.validators import Check, flag, number, one_of, whole, wrong
+from llmkit.types import Check, flag, number, one_of, whole, wrong
 
 _DURATION = re.compile(r"-?(?:[0-9]+(?:\.[0-9]+)?(?:ns|us|µs|ms|s|m|h))+\Z")
 THINK = ("low", "medium", "high", "max")

@@ -7,12 +7,17 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 from llmkit.errors import BadRequest, EmptyResponse, LLMError, MalformedResponse, ModelNotFound, Unsupported
-from llmkit.provider.exchange import Endpoint, HTTPReply, HTTPRequest
-from llmkit.provider.interface import BaseProvider, Call, Decoder
-from llmkit.provider.operations import Operation, OperationDecoder
-from llmkit.types.responses import Response
-from llmkit.types.secret import Secret
-from llmkit.types.settings import Settings
+from llmkit.provider import (
+    BaseProvider,
+    Call,
+    Decoder,
+    Endpoint,
+    HTTPReply,
+    HTTPRequest,
+    Operation,
+    OperationDecoder,
+)
+from llmkit.types import Response, Secret, Settings
 from llmkit.wire import cache_marks
 from llmkit.wire import chat_errors as errors
 from llmkit.wire.chat_reply import delivered
@@ -28,7 +33,7 @@ from llmkit_ollama.stream import OllamaDecoder
 from llmkit_ollama.truncation import cut_warning
 
 if TYPE_CHECKING:
-    from llmkit.types.model_info import ModelInfo, PullProgress
+    from llmkit.types import ModelInfo, PullProgress
 
 #: Common settings that are Ollama `options`, by Ollama's name.
 _OPTIONS = {

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from llmkit.errors import EmptyResponse, LLMError, MalformedResponse, ResponseTooLarge, StreamInterrupted
-from llmkit.provider.exchange import HTTPRequest
-from llmkit.types.model_info import PullProgress
-from llmkit.types.scrub import scrub
+from llmkit.provider import HTTPRequest
+from llmkit.types import PullProgress, scrub
 from llmkit.wire.chat_reply import text
 from llmkit.wire.jsonbytes import decode, encode
 from llmkit.wire.ndjson import NDJSONDecoder

@@ -7,9 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from llmkit.errors import EmptyResponse, LLMError, MalformedResponse, ResponseTooLarge, StreamInterrupted
-from llmkit.types.messages import FunctionCall
-from llmkit.types.responses import Chunk, ChunkChoice, Delta, Response, ToolCallDelta
-from llmkit.types.scrub import scrub
+from llmkit.types import Chunk, ChunkChoice, Delta, FunctionCall, Response, ToolCallDelta, scrub
 from llmkit.wire.chat_reply import mapping, objects, text
 from llmkit.wire.jsonbytes import decode
 from llmkit.wire.ndjson import NDJSONDecoder
@@ -17,7 +15,7 @@ from llmkit_ollama.answers import JSON, assemble, error_of, finish_reason, tool_
 from llmkit_ollama.truncation import cut_warning
 
 if TYPE_CHECKING:
-    from llmkit.provider.interface import Call
+    from llmkit.provider import Call
     from llmkit_ollama.provider import OllamaProvider
 
 

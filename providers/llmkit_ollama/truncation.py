@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import cast
 
-from llmkit.provider.interface import Call
+from llmkit.provider import Call
 from llmkit.wire.chat_reply import mapping
 from llmkit.wire.numbers import count
 from llmkit_ollama.host import is_cloud

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from llmkit.provider.interface import Call
-from llmkit.types.messages import Message
+from llmkit.provider import Call
+from llmkit.types import Message
 from llmkit.wire.chat import ChatProvider
 
 if TYPE_CHECKING:
-    from llmkit.types.model_info import ModelInfo
+    from llmkit.types import ModelInfo
 
 _OWN_HOSTS = (".openai.com", ".openai.azure.com", ".services.ai.azure.com")
 

@@ -12,11 +12,11 @@ from functools import partial
 from importlib.resources import files
 from typing import TYPE_CHECKING, cast
 
-from llmkit.provider.interface import BaseProvider
+from llmkit.provider import BaseProvider
 from llmkit.wire.chat import ChatProvider
 
 if TYPE_CHECKING:
-    from llmkit.types.model_info import ModelInfo
+    from llmkit.types import ModelInfo
 
 
 class ServiceProvider(ChatProvider):

@@ -14,8 +14,7 @@ from decimal import Decimal
 from functools import cache, lru_cache
 from typing import Any, cast
 
-from llmkit.types.model_info import ModelInfo
-from llmkit.types.pricing import PriceOverride, Pricing
+from llmkit.types import ModelInfo, PriceOverride, Pricing
 
 _STATUS = {"d": "deprecated", "a": "alpha", "b": "beta"}
 _STRUCTURED = {"s": True, "n": False}

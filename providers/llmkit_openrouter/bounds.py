@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 
 from llmkit.errors import BadRequest
-from llmkit.types.validators import (
+from llmkit.types import (
     Check,
     anything,
     either,

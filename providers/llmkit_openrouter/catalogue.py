@@ -8,9 +8,8 @@ from decimal import Decimal
 from urllib.parse import parse_qsl, quote, urlencode
 
 from llmkit.errors import LLMError, MalformedResponse
-from llmkit.provider.exchange import HTTPReply, HTTPRequest
-from llmkit.provider.operations import Operation
-from llmkit.types.model_info import KeyInfo, ModelEndpoint, ModelInfo
+from llmkit.provider import HTTPReply, HTTPRequest, Operation
+from llmkit.types import KeyInfo, ModelEndpoint, ModelInfo
 from llmkit.wire import model_rows as models
 from llmkit.wire.chat_reply import JSON, mapping, objects, text
 from llmkit.wire.numbers import count, exact

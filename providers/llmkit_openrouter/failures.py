@@ -24,7 +24,7 @@ from llmkit.errors import (
     RateLimited,
     ServerError,
 )
-from llmkit.types.scrub import scrub
+from llmkit.types import scrub
 
 BY_TYPE: Mapping[str, type[LLMError]] = {
     "context_length_exceeded": ContextLengthExceeded,

@@ -7,11 +7,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from llmkit.errors import BadRequest, LLMError, ModelNotFound
-from llmkit.provider.exchange import HTTPRequest
-from llmkit.provider.interface import Call
-from llmkit.provider.operations import Operation
-from llmkit.types.messages import Message
-from llmkit.types.settings import SAMPLING, Settings
+from llmkit.provider import Call, HTTPRequest, Operation
+from llmkit.types import SAMPLING, Message, Settings
 from llmkit.wire import cache_marks
 from llmkit.wire import chat_errors as errors
 from llmkit.wire.chat import ChatProvider
@@ -20,7 +17,7 @@ from llmkit_openrouter.options import OpenRouterOptions
 from llmkit_openrouter.turns import check_turn
 
 if TYPE_CHECKING:
-    from llmkit.types.model_info import KeyInfo, ModelInfo
+    from llmkit.types import KeyInfo, ModelInfo
 
 #: Anthropic's limit of prompt-cache breakpoints in one request.
 _MOST_BREAKPOINTS = 4

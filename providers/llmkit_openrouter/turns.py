@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from llmkit.errors import BadRequest, Unsupported
-from llmkit.types.messages import Message
-from llmkit.types.parts import ImagePart, OtherPart, TextPart
+from llmkit.types import ImagePart, Message, OtherPart, TextPart
 
 _DETAILS = (None, "auto", "low", "high", "original")
 

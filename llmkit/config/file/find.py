@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Literal
 
 from llmkit.config.file.problem import ConfigFileError
 from llmkit.config.folders import config_folder
-from llmkit.types.scrub import scrub
+from llmkit.types.redaction import scrub
 
 if TYPE_CHECKING:
     from llmkit.config.file.schema import ConfigFile

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 
 from llmkit.errors import ConfigError
-from llmkit.types.scrub import scrub
+from llmkit.types.redaction import scrub
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+\Z")
 _LONGEST = 60

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from llmkit.config.file.references import without
-from llmkit.types.scrub import credentials
+from llmkit.types.redaction import credentials
 
 #: Scheme and host of an address; hosts such as api-inference.example look like keys.
 _HOST = re.compile(r"(?<![\w])[a-z][a-z0-9+]{1,9}://[^\s/?#@]*(?=[\s/?#]|\Z)")

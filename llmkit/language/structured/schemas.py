@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from llmkit.errors import ConfigError
 from llmkit.language.structured.strict import resolve
-from llmkit.types.scrub import scrub
+from llmkit.types.redaction import scrub
 from llmkit.wire.jsonbytes import as_dict
 
 if TYPE_CHECKING:

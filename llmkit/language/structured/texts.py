@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from llmkit.types.scrub import scrub
+from llmkit.types.redaction import scrub
 
 _FENCE = re.compile(r"\s*```[\w+-]*[ \t]*\r?\n(.*?)\s*```\s*", re.DOTALL)
 _OPENING = re.compile(r"\s*```[\w+-]*\s*")

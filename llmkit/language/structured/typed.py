@@ -12,7 +12,7 @@ from llmkit.errors import ConfigError
 from llmkit.language.structured.schemas import place, short
 from llmkit.language.structured.strict import resolve
 from llmkit.language.structured.texts import Wrong, load
-from llmkit.types.scrub import scrub
+from llmkit.types.redaction import scrub
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter, ValidationError

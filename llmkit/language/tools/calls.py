@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from llmkit.errors import LLMError
 from llmkit.language.tools.signature import Misfit
-from llmkit.types.scrub import scrub
+from llmkit.types.redaction import scrub
 
 if TYPE_CHECKING:
     from llmkit.language.tools.tool import Tool

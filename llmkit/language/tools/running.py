@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from llmkit.language.tools.signature import Function
-from llmkit.types.scrub import scrub
+from llmkit.types.redaction import scrub
 
 if TYPE_CHECKING:
     from asyncio import Semaphore

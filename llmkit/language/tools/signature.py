@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 from weakref import WeakKeyDictionary
 
 from llmkit.errors import ConfigError
-from llmkit.types.scrub import scrub
+from llmkit.types.redaction import scrub
 
 if TYPE_CHECKING:
     from pydantic import BaseModel, ValidationError

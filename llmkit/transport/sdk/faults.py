@@ -24,7 +24,7 @@ from llmkit.errors import (
     ProviderTimeout,
     TLSFailed,
 )
-from llmkit.types.scrub import scrub
+from llmkit.types.redaction import scrub
 
 #: Class name of an exception to our class and the sentence to show. The most telling exception of a chain decides.
 BY_NAME: Mapping[str, tuple[type[LLMError], str]] = {

@@ -34,7 +34,7 @@ from llmkit.transport.sdk.bodies import (
 from llmkit.transport.sdk.clamp import set_deadline
 from llmkit.transport.sdk.clients import JSON_TYPE
 from llmkit.transport.sdk.faults import to_error
-from llmkit.types.scrub import scrub
+from llmkit.types.redaction import scrub
 from llmkit.types.secret import Secret, sound_key
 
 if TYPE_CHECKING:
