@@ -7,7 +7,7 @@ For real use: set ACME_API_KEY, and ACME_BASE_URL if the address differs.
 Without a key: python examples/with_simulator.py examples/custom_service.py
 """
 
-from llmkit import create_language, register
+from llmkit import create_language, register_provider
 from llmkit.wire.chat import ChatProvider
 
 
@@ -20,7 +20,7 @@ class AcmeProvider(ChatProvider):
 
 
 def main() -> None:
-    register("acme", AcmeProvider)
+    register_provider("acme", AcmeProvider)
     with create_language("acme", "acme-large", temperature=0) as model:
         response = model.chat_complete("Who are you?")
         print(f"{response.provider} ({response.model}): {response.content}")

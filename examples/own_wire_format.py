@@ -24,7 +24,7 @@ from llmkit import (
     StreamInterrupted,
     Usage,
     create_language,
-    register,
+    register_provider,
 )
 from llmkit.provider import BaseProvider, Call, Decoder, Endpoint, HTTPReply, HTTPRequest
 from llmkit.types import Choice, ChunkChoice, Delta, scrub
@@ -144,7 +144,7 @@ def text_of(body: Mapping[str, Any]) -> str:
 
 
 def main() -> None:
-    register("plain", PlainProvider)
+    register_provider("plain", PlainProvider)
     with create_language("plain", "llama3.2", temperature=0) as model:
         print(model.chat_complete("Why is the sky blue?").content)
         with model.chat_complete("Why is the sky blue?", stream=True) as stream:

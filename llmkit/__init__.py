@@ -22,9 +22,8 @@ if TYPE_CHECKING:
         AllTargetsFailed,
         AuthFailed,
         BadRequest,
+        CannotConnect,
         ConfigError,
-        Conflict,
-        ConnectFailed,
         ConnectionFailed,
         ConnectionLost,
         ConnectTimeout,
@@ -49,6 +48,7 @@ if TYPE_CHECKING:
         ProviderTimeout,
         QuotaExhausted,
         RateLimited,
+        RequestConflict,
         ResponseTooLarge,
         ServerError,
         StreamInterrupted,
@@ -58,7 +58,7 @@ if TYPE_CHECKING:
     )
     from llmkit.language.attachments import attach
     from llmkit.language.compare import Comparison, acompare, compare
-    from llmkit.language.conversation import Conversation
+    from llmkit.language.conversation import Attachment, Conversation
     from llmkit.language.create import create_language
     from llmkit.language.history import HistoryError
     from llmkit.language.many import BatchStopped
@@ -69,12 +69,12 @@ if TYPE_CHECKING:
     from llmkit.language.tools.invoke import ainvoke_tools, invoke_tools
     from llmkit.language.tools.results import ToolResultError
     from llmkit.language.tools.tool import Tool
-    from llmkit.language.trim import trim_messages
+    from llmkit.language.trim import estimate_tokens, trim_messages
     from llmkit.money.totals import Totals
     from llmkit.operations.asking import ServiceSettings
     from llmkit.operations.availability import (
         Availability,
-        Check,
+        AvailabilityCheck,
         acheck_available,
         acheck_key,
         check_available,
@@ -91,11 +91,17 @@ if TYPE_CHECKING:
     from llmkit.operations.pull import apull_model, pull_model
     from llmkit.operations.selection import ModelList
     from llmkit.provider.interface import BaseProvider
-    from llmkit.provider.registry import Installed, installed_providers, known_services, register
+    from llmkit.provider.registry import (
+        InstalledProvider,
+        installed_providers,
+        known_services,
+        register_provider,
+        unregister_provider,
+    )
     from llmkit.resilience.retry import RetryPolicy
-    from llmkit.types.messages import FunctionCall, Message, ToolCall
+    from llmkit.types.messages import FunctionCall, Message, MessagesLike, ToolCall
     from llmkit.types.model_info import KeyInfo, ModelEndpoint, ModelInfo, PullProgress
-    from llmkit.types.parts import AudioPart, FilePart, ImagePart, OtherPart, TextPart
+    from llmkit.types.parts import AudioPart, FilePart, ImagePart, OtherPart, Part, TextPart
     from llmkit.types.pricing import PriceOverride, Pricing
     from llmkit.types.responses import Attempt, Choice, Chunk, ChunkChoice, Delta, Response, ToolCallDelta
     from llmkit.types.settings import CallSettings, Settings
@@ -105,16 +111,16 @@ _HOMES = {
     "config.explain": "ResolvedSetting explain_settings",
     "config.file.problem": "ConfigFileError",
     "errors": (
-        "AllTargetsFailed AuthFailed BadRequest ConfigError Conflict ConnectFailed ConnectTimeout ConnectionFailed "
+        "AllTargetsFailed AuthFailed BadRequest CannotConnect ConfigError ConnectTimeout ConnectionFailed "
         "ConnectionLost ContentRefused ContextLengthExceeded DeadlineExceeded EmptyResponse FirstTokenTimeout "
         "InsufficientCredit LLMError LLMTimeout LocalOverload MalformedResponse ModelClosed ModelNotFound "
         "Overloaded PayloadTooLarge PermissionDenied ProviderBug ProviderConflict ProviderLoadError "
-        "ProviderTimeout QuotaExhausted RateLimited ResponseTooLarge ServerError StreamInterrupted TLSFailed "
-        "UnknownProvider Unsupported"
+        "ProviderTimeout QuotaExhausted RateLimited RequestConflict ResponseTooLarge ServerError StreamInterrupted "
+        "TLSFailed UnknownProvider Unsupported"
     ),
     "language.attachments": "attach",
     "language.compare": "Comparison acompare compare",
-    "language.conversation": "Conversation",
+    "language.conversation": "Attachment Conversation",
     "language.create": "create_language",
     "language.history": "HistoryError",
     "language.many": "BatchStopped",
@@ -125,19 +131,19 @@ _HOMES = {
     "language.tools.invoke": "ainvoke_tools invoke_tools",
     "language.tools.results": "ToolResultError",
     "language.tools.tool": "Tool",
-    "language.trim": "trim_messages",
+    "language.trim": "estimate_tokens trim_messages",
     "money.totals": "Totals",
     "operations.asking": "ServiceSettings",
-    "operations.availability": "Availability Check acheck_available acheck_key check_available check_key",
+    "operations.availability": "Availability AvailabilityCheck acheck_available acheck_key check_available check_key",
     "operations.lists": "aget_model_info alist_free_models alist_models get_model_info list_free_models list_models",
     "operations.pull": "apull_model pull_model",
     "operations.selection": "ModelList",
     "provider.interface": "BaseProvider",
-    "provider.registry": "Installed installed_providers known_services register",
+    "provider.registry": "InstalledProvider installed_providers known_services register_provider unregister_provider",
     "resilience.retry": "RetryPolicy",
-    "types.messages": "FunctionCall Message ToolCall",
+    "types.messages": "FunctionCall Message MessagesLike ToolCall",
     "types.model_info": "KeyInfo ModelEndpoint ModelInfo PullProgress",
-    "types.parts": "AudioPart FilePart ImagePart OtherPart TextPart",
+    "types.parts": "AudioPart FilePart ImagePart OtherPart Part TextPart",
     "types.pricing": "PriceOverride Pricing",
     "types.responses": "Attempt Choice Chunk ChunkChoice Delta Response ToolCallDelta",
     "types.settings": "CallSettings Settings",
@@ -145,22 +151,23 @@ _HOMES = {
 }
 
 __all__ = [
-    "AllTargetsFailed", "AsyncChatStream", "Attempt", "AudioPart", "AuthFailed", "Availability", "BadRequest",
-    "BaseProvider", "BatchStopped", "CallSettings", "ChatStream", "Check", "Choice", "Chunk", "ChunkChoice",
-    "Comparison", "ConfigError", "ConfigFileError", "Conflict", "ConnectFailed", "ConnectTimeout", "ConnectionFailed",
-    "ConnectionLost", "ContentRefused", "ContextLengthExceeded", "Conversation", "Cost", "DeadlineExceeded", "Delta",
-    "EmptyResponse", "FilePart", "FirstTokenTimeout", "FunctionCall", "HistoryError", "ImagePart", "Installed",
-    "InsufficientCredit", "InvalidStructure", "KeyInfo", "LLMError", "LLMTimeout", "LanguageModel", "LocalOverload",
-    "MalformedResponse", "Message", "ModelClosed", "ModelEndpoint", "ModelInfo", "ModelList", "ModelNotFound",
-    "OtherPart", "Overloaded", "PayloadTooLarge", "PermissionDenied", "PriceOverride", "Pricing", "ProviderBug",
-    "ProviderConflict", "ProviderLoadError", "ProviderTimeout", "PullProgress", "QuotaExhausted", "RateLimited",
-    "ResolvedSetting", "Response", "ResponseTooLarge", "RetryPolicy", "ServerError", "ServiceSettings", "Settings",
-    "StreamInterrupted", "TLSFailed", "TextPart", "Timings", "Tool", "ToolCall", "ToolCallDelta", "ToolResultError",
-    "Totals", "UnknownProvider", "Unsupported", "Usage", "acheck_available", "acheck_key", "acompare",
-    "aget_model_info", "ainvoke_tools", "alist_free_models", "alist_models", "apull_model", "aquick_chat", "attach",
-    "check_available", "check_key", "compare", "create_language", "explain_settings", "get_model_info",
+    "AllTargetsFailed", "AsyncChatStream", "Attachment", "Attempt", "AudioPart", "AuthFailed", "Availability",
+    "AvailabilityCheck", "BadRequest", "BaseProvider", "BatchStopped", "CallSettings", "CannotConnect", "ChatStream",
+    "Choice", "Chunk", "ChunkChoice", "Comparison", "ConfigError", "ConfigFileError", "ConnectTimeout",
+    "ConnectionFailed", "ConnectionLost", "ContentRefused", "ContextLengthExceeded", "Conversation", "Cost",
+    "DeadlineExceeded", "Delta", "EmptyResponse", "FilePart", "FirstTokenTimeout", "FunctionCall", "HistoryError",
+    "ImagePart", "InstalledProvider", "InsufficientCredit", "InvalidStructure", "KeyInfo", "LLMError", "LLMTimeout",
+    "LanguageModel", "LocalOverload", "MalformedResponse", "Message", "MessagesLike", "ModelClosed", "ModelEndpoint",
+    "ModelInfo", "ModelList", "ModelNotFound", "OtherPart", "Overloaded", "Part", "PayloadTooLarge",
+    "PermissionDenied", "PriceOverride", "Pricing", "ProviderBug", "ProviderConflict", "ProviderLoadError",
+    "ProviderTimeout", "PullProgress", "QuotaExhausted", "RateLimited", "RequestConflict", "ResolvedSetting",
+    "Response", "ResponseTooLarge", "RetryPolicy", "ServerError", "ServiceSettings", "Settings", "StreamInterrupted",
+    "TLSFailed", "TextPart", "Timings", "Tool", "ToolCall", "ToolCallDelta", "ToolResultError", "Totals",
+    "UnknownProvider", "Unsupported", "Usage", "acheck_available", "acheck_key", "acompare", "aget_model_info",
+    "ainvoke_tools", "alist_free_models", "alist_models", "apull_model", "aquick_chat", "attach", "check_available",
+    "check_key", "compare", "create_language", "estimate_tokens", "explain_settings", "get_model_info",
     "installed_providers", "invoke_tools", "known_services", "list_free_models", "list_models", "pull_model",
-    "quick_chat", "register", "trim_messages",
+    "quick_chat", "register_provider", "trim_messages", "unregister_provider",
 ]  # fmt: skip
 
 # Silent unless the program configures logging.

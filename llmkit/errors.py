@@ -9,7 +9,7 @@
     ├── BadRequest                         the service refused the request as it stands (400, 422)
     │   ├── ContextLengthExceeded          the prompt is longer than the model's window
     │   └── PayloadTooLarge                the body is larger than the service takes (413)
-    ├── Conflict                           409
+    ├── RequestConflict                    409
     ├── AuthFailed                         the key is missing, wrong or disabled (401)
     ├── PermissionDenied                   the key may not do this (403)
     ├── ContentRefused                     moderation or policy refused the content
@@ -25,7 +25,7 @@
     │   ├── ProviderTimeout                the service gave up waiting (408, 504, 524)
     │   └── DeadlineExceeded               the total deadline of the call is over
     ├── ConnectionFailed
-    │   ├── ConnectFailed                  no connection could be made; nothing was sent
+    │   ├── CannotConnect                  no connection could be made; nothing was sent
     │   ├── TLSFailed                      the certificate or handshake was refused; nothing was sent
     │   └── ConnectionLost                 the connection broke while the answer was awaited
     ├── LocalOverload                      this program has more calls open than its pool has connections
@@ -184,7 +184,7 @@ class PayloadTooLarge(BadRequest):
     advice = "Send smaller images or files"
 
 
-class Conflict(LLMError):
+class RequestConflict(LLMError):
     """The service reports a conflict with another request (409)."""
 
     advice = "Another request is in its way; try again in a moment"
@@ -291,7 +291,7 @@ class ConnectionFailed(LLMError):
     retryable = True
 
 
-class ConnectFailed(ConnectionFailed):
+class CannotConnect(ConnectionFailed):
     """No connection could be made: refused, or the host name does not resolve. Nothing was sent."""
 
     advice = "Is the server running and base_url right?"

@@ -7,12 +7,11 @@ from contextlib import contextmanager
 from decimal import Decimal
 from typing import Any
 
-from llmkit import KeyInfo, ModelInfo, Pricing, register
+from llmkit import KeyInfo, ModelInfo, Pricing, register_provider, unregister_provider
 from llmkit.errors import LLMError
 from llmkit.provider.exchange import Endpoint, HTTPReply, HTTPRequest
 from llmkit.provider.interface import BaseProvider, Call, Decoder
 from llmkit.provider.operations import Operation
-from llmkit.provider.registry import registry
 from llmkit.types.responses import Response
 from llmkit.types.settings import Settings
 from llmkit.wire.chat import ChatProvider
@@ -108,11 +107,11 @@ class Listless(BaseProvider):
 @contextmanager
 def registered(cls: type[BaseProvider], **attributes: Any) -> Iterator[None]:
     """Within the block "acme" is a provider of `cls`, with some class attributes changed."""
-    register("acme", type("Acme", (cls,), attributes), replace=True)
+    register_provider("acme", type("Acme", (cls,), attributes), replace=True)
     try:
         yield
     finally:
-        registry.unregister("acme")
+        unregister_provider("acme")
 
 
 def do(drive: Drive, function: Callable[..., Any], *arguments: Any, **settings: Any) -> Any:

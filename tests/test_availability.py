@@ -14,8 +14,8 @@ import pytest
 from llmkit import (
     AuthFailed,
     BadRequest,
+    CannotConnect,
     ConfigError,
-    ConnectFailed,
     KeyInfo,
     LLMError,
     LLMTimeout,
@@ -133,7 +133,7 @@ def test_no_ollama_answers(drive: Drive, closed_port: int) -> None:
     assert shown(found) == [("provider", True), ("service", False)]
     assert found.checks[-1].message == f"no Ollama answers at {url}"
     assert "Start it with `ollama serve`" in found.checks[-1].hint
-    with pytest.raises(ConnectFailed):
+    with pytest.raises(CannotConnect):
         found.require()
 
 

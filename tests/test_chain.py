@@ -185,7 +185,7 @@ def test_of_the_failed_ones_the_first_that_is_ready_is_next(hints: list[float], 
         (["ModelNotFound", "ServerError", "ServerError"], [0, 1, 1]),
         (["AuthFailed", "ModelNotFound"], [0, 1]),
         (["BadRequest"], [0]),
-        (["Conflict", "Conflict"], [0, 0]),
+        (["RequestConflict", "RequestConflict"], [0, 0]),
         (["Unsupported", "RateLimited", "RateLimited"], [0, 1, 1]),
         (["ServerError", "BadRequest"], [0, 1]),
     ],
@@ -202,7 +202,7 @@ def test_two_targets(names: list[str], expected: list[int]) -> None:
 
 
 @pytest.mark.parametrize("failures", [1, 2, 3, 4, 5, 10, 1_000, 5_000])
-@pytest.mark.parametrize("name", ["ServerError", "ConnectFailed", "RateLimited", "Overloaded"])
+@pytest.mark.parametrize("name", ["ServerError", "CannotConnect", "RateLimited", "Overloaded"])
 def test_the_jitter_has_its_bounds(name: str, failures: int) -> None:
     """Waits without a hint lie between 0 and the doubled step, up to its cap; a busy service waits at least half of one."""
     policy, error = RetryPolicy(), getattr(errors, name)("x")

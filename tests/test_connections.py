@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 
 from llmkit import (
+    CannotConnect,
     ConfigError,
-    ConnectFailed,
     ConnectionLost,
     LLMError,
     LocalOverload,
@@ -148,21 +148,21 @@ def test_a_reply_that_is_not_compressed_as_it_says_is_malformed(sim: Simulator, 
 def test_a_refused_connection_is_told_from_a_slow_one(
     drive: Drive, mode: str, sim: Simulator, closed_port: int
 ) -> None:
-    """A port on which nobody listens is `ConnectFailed`, which names host and port and asks whether the server runs."""
+    """A port on which nobody listens is `CannotConnect`, which names host and port and asks whether the server runs."""
     for host in ("127.0.0.1", "localhost"):
         url = f"http://{host}:{closed_port}"
         error = drive.failure(drive.make(sim, "ollama", base_url=url, retry=None), mode)
-        assert type(error) is ConnectFailed
+        assert type(error) is CannotConnect
         assert f"{host}:{closed_port}" in str(error)
         assert "running" in str(error)
         assert not isinstance(error, TimeoutError)
 
 
 def test_a_host_that_does_not_resolve_is_a_failed_connection(drive: Drive, mode: str, sim: Simulator) -> None:
-    """A name that does not exist is `ConnectFailed` and says so."""
+    """A name that does not exist is `CannotConnect` and says so."""
     url = "https://no-such-host.invalid/v1"
     error = drive.failure(drive.make(sim, "openai", base_url=url, retry=None, timeout=20), mode)
-    assert type(error) is ConnectFailed
+    assert type(error) is CannotConnect
     assert "no-such-host.invalid" in str(error)
     assert "resolve" in str(error)
 
@@ -379,5 +379,5 @@ def test_what_the_caller_is_handling_is_no_cause(
     except Exception:
         error = drive.failure(model, mode)
     assert error is not outer
-    assert type(error) is (ConnectFailed if fault == "refused" else ConnectionLost)
+    assert type(error) is (CannotConnect if fault == "refused" else ConnectionLost)
     assert model.target.startswith(str(error.provider))

@@ -21,8 +21,8 @@ import pytest
 from llmkit import (
     AuthFailed,
     BadRequest,
+    CannotConnect,
     ConfigError,
-    ConnectFailed,
     LLMError,
     LLMTimeout,
     MalformedResponse,
@@ -219,8 +219,8 @@ def test_without_a_kept_list_the_error_is_raised(sim: Simulator, drive: Drive, k
 
 
 def test_nobody_answers(drive: Drive, closed_port: int) -> None:
-    """A port on which nobody listens is `ConnectFailed`."""
-    with pytest.raises(ConnectFailed):
+    """A port on which nobody listens is `CannotConnect`."""
+    with pytest.raises(CannotConnect):
         do(drive, list_models, "acme", base_url=f"http://127.0.0.1:{closed_port}/v1", api_key=KEY)
 
 

@@ -34,9 +34,9 @@ import llmkit
 import llmkit.provider
 import llmkit.testing
 import llmkit.types
-from llmkit import LanguageModel, RetryPolicy, errors, known_services
+from llmkit import LanguageModel, RetryPolicy, errors, known_services, unregister_provider
 from llmkit.provider.interface import BaseProvider
-from llmkit.provider.registry import get_provider, registry
+from llmkit.provider.registry import get_provider
 from llmkit.testing.simulator import Reply, Simulator, faults
 from llmkit.types.settings import SAMPLING, CallSettings, Settings
 from llmkit.wire.chat import ChatProvider
@@ -55,7 +55,7 @@ def sim(monkeypatch: pytest.MonkeyPatch) -> Iterator[Simulator]:
             monkeypatch.setenv(name, value)
         monkeypatch.delenv("CI", raising=False)  # where nothing is recorded
         yield simulator
-    registry.unregister("acme")
+    unregister_provider("acme")
 
 
 def simulated(simulator: Simulator) -> dict[str, str]:

@@ -63,8 +63,12 @@ def test_a_door_says_the_same_names_three_times(door: Any) -> None:
 
 @pytest.mark.parametrize(("door", "name"), NAMES, ids=[f"{door.__name__}.{name}" for door, name in NAMES])
 def test_every_name_of_a_door_resolves(door: Any, name: str) -> None:
-    """Each name is what its home has of that name; a class or function is documented there, and is from there."""
+    """Each name is what its home has of that name; a class or function is documented there, and is from there.
+
+    A type is no text, so that it can be joined with another one: `MessagesLike | None`.
+    """
     value = getattr(door, name)
+    assert not isinstance(value, str)
     assert value is getattr(import_module(homes(door)[name]), name)
     if inspect.isclass(value) or inspect.isfunction(value):
         assert value.__name__ == name
@@ -88,6 +92,14 @@ def test_no_name_of_a_door_is_a_module_below_it(door: Any) -> None:
     """A module that is imported becomes an attribute of its package, and would take the place of the name."""
     modules = {path.stem for path in Path(door.__file__).parent.iterdir()}
     assert not modules & set(door.__all__)
+
+
+def test_one_name_is_one_thing_at_every_door() -> None:
+    """A name that two doors have is the same object at both."""
+    shared = {name for door, name in NAMES if sum(name in other.__all__ for other in DOORS) > 1}
+    assert "BaseProvider" in shared
+    for name in shared:
+        assert len({id(getattr(door, name)) for door in DOORS if name in door.__all__}) == 1, name
 
 
 def test_names_resolve_in_a_fresh_program() -> None:

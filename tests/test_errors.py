@@ -87,7 +87,7 @@ def filled(cls: type[LLMError]) -> LLMError:
         reason = filled(llmkit.RateLimited)
         error: LLMError = StreamInterrupted("it broke off", reason=reason, partial_text="Hal")
     elif cls is AllTargetsFailed:
-        error = AllTargetsFailed([filled(llmkit.RateLimited), filled(llmkit.ConnectFailed)])
+        error = AllTargetsFailed([filled(llmkit.RateLimited), filled(llmkit.CannotConnect)])
     else:
         error = cls(
             "it failed", hint="do this", provider="openrouter", model="m", status=429, code="rate", request_id="gen-1",
@@ -168,7 +168,7 @@ def test_a_chain_that_failed_lists_its_attempts() -> None:
     """The error of a chain has a line for each attempt, the errors in order, and the shortest wait of all."""
     first, second = (
         llmkit.RateLimited("slow down", provider="a", model="m", retry_after=9),
-        llmkit.ConnectFailed("refused"),
+        llmkit.CannotConnect("refused"),
     )
     error = AllTargetsFailed([first, second])
     lines = str(error).splitlines()

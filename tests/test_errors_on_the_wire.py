@@ -61,7 +61,7 @@ CASES = [
     Case("openrouter", 403, inner(403, "Only management keys"), errors.PermissionDenied),
     Case("openrouter", 404, inner(404, "No endpoints found"), errors.ModelNotFound, says=("openrouter.ai/models",)),
     Case("openrouter", 408, inner(408, "Timed out"), errors.ProviderTimeout, retried=True),
-    Case("openrouter", 409, inner(409, "Conflict"), errors.Conflict, retried=True),
+    Case("openrouter", 409, inner(409, "Conflict"), errors.RequestConflict, retried=True),
     Case("openrouter", 413, inner(413, "Too large"), errors.PayloadTooLarge),
     Case("openrouter", 422, inner(422, "Unprocessable"), errors.BadRequest),
     Case("openrouter", 429, inner(429, "Slow down"), errors.RateLimited, retried=True),
@@ -159,7 +159,7 @@ def test_a_failure_has_its_class_and_its_words(sim: Simulator, drive: Drive, cas
     for words in case.says:
         assert words in str(error)
     assert "the-secret-input" not in str(error)
-    if not isinstance(error, (errors.BadRequest, errors.Conflict, errors.ContentRefused)):
+    if not isinstance(error, (errors.BadRequest, errors.RequestConflict, errors.ContentRefused)):
         assert error.hint, "it says what to do"
     waits_too_long = (case.retry_after or 0) > 60
     assert len(sim.requests) == (3 if case.retried and not waits_too_long else 1)

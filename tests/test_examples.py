@@ -53,7 +53,7 @@ PRINTS = {
         r"Set GROQ_API_KEY",
         r"AuthFailed",
         r"ModelNotFound",
-        r"ConnectFailed",
+        r"CannotConnect",
     ],
     "custom_service": [r"acme \(acme-large\): You said: Who are you\?"],
     "local_model": [r"cost: \$0 \(free\)", r"took \d+\.\d\d s"],

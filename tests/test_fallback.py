@@ -75,7 +75,7 @@ def test_a_target_that_is_not_there_is_passed_over(sim: Simulator, drive: Drive,
     gone = f"http://127.0.0.1:{closed_port}/v1"
     model = drive.make(sim, "openai", base_url=gone, fallbacks=[drive.make(sim, "openrouter")])
     response = drive.response(model, mode)
-    assert [attempt.outcome for attempt in response.attempts] == ["ConnectFailed", "ok"]
+    assert [attempt.outcome for attempt in response.attempts] == ["CannotConnect", "ok"]
 
 
 def test_a_silent_target_is_passed_over(sim: Simulator, drive: Drive, mode: str) -> None:

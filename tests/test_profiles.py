@@ -11,10 +11,18 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from llmkit import ConfigError, LanguageModel, RetryPolicy, UnknownProvider, create_language, register
+from llmkit import (
+    ConfigError,
+    LanguageModel,
+    RetryPolicy,
+    UnknownProvider,
+    create_language,
+    register_provider,
+    unregister_provider,
+)
 from llmkit.config.file.problem import ConfigFileError
 from llmkit.config.locate import locate, resolve_target
-from llmkit.provider.registry import registry
+from llmkit.provider import get_provider
 from llmkit.testing.simulator import Reply
 from llmkit.types.secret import Secret
 from llmkit_ollama import OllamaOptions
@@ -599,12 +607,12 @@ def test_a_provider_registered_later_is_seen(folder: Folder) -> None:
     """A name that becomes a provider's no longer is a profile's."""
     folder.write("[profiles.later]\nprovider = 'ollama'\nmodel = 'x'\n")
     assert create_language("later").target == "ollama:x"
-    register("later", lambda name: registry.get("ollama"))
+    register_provider("later", lambda name: get_provider("ollama"))
     try:
         with pytest.raises(ConfigFileError, match="bears the name"):
             create_language("later")
     finally:
-        registry.unregister("later")
+        unregister_provider("later")
 
 
 @pytest.mark.parametrize("names", [("ollama", "x"), ("smart",)])

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from llmkit import (
+    CannotConnect,
     ConfigError,
-    ConnectFailed,
     ConnectionFailed,
     LLMError,
     LLMTimeout,
@@ -153,7 +153,7 @@ def test_a_pull_that_fails(
 def test_nobody_answers(drive: Drive, closed_port: int) -> None:
     """The first step raises."""
     pull = Pull(drive, "llama3.2", base_url=f"http://127.0.0.1:{closed_port}")
-    with pytest.raises(ConnectFailed):
+    with pytest.raises(CannotConnect):
         pull.next()
 
 

@@ -151,12 +151,12 @@ loaded = [name for name in ("acme_llm", "acme_fork") if name in sys.modules]
 assert not loaded, loaded
 other = outcome(lambda: create_language("openai", "m", api_key="sk-test"))
 from acme_fork import Acme
-register("acme", Acme, replace=True)
+register_provider("acme", Acme, replace=True)
 chosen = outcome(lambda: create_language("acme", "m"))
 told([clash, other, chosen, [[i.name, i.distribution] for i in installed_providers()]])
 """)
     assert clash[0] == "ProviderConflict"
-    for name in ("acme-llm", "acme-fork", "acme_llm:Acme", "acme_fork:Acme", "register("):
+    for name in ("acme-llm", "acme-fork", "acme_llm:Acme", "acme_fork:Acme", "register_provider("):
         assert name in clash[1]
     assert other[0] == "ok"
     assert chosen[0] == "ok"
@@ -240,13 +240,13 @@ class Mine(ChatProvider):
     default_base_url = "https://mine.example/v1"
     key_required = False
 
-refused = outcome(lambda: register("acme", Mine))
+refused = outcome(lambda: register_provider("acme", Mine))
 kept = type(create_language("acme", "m")._provider).__name__
-register("acme", Mine, replace=True)
+register_provider("acme", Mine, replace=True)
 replaced = type(create_language("acme", "m")._provider).__name__
-register("mine", Mine)
+register_provider("mine", Mine)
 other = outcome(lambda: create_language("mine", "m"))
-service = outcome(lambda: register("groq", Mine))
+service = outcome(lambda: register_provider("groq", Mine))
 told([refused, kept, replaced, other, service])
 """)
     assert refused[0] == "ConfigError"
@@ -256,8 +256,35 @@ told([refused, kept, replaced, other, service])
     assert service[0] == "ConfigError", "a service's name is taken too"
 
 
+def test_unregister_takes_back_what_was_registered(place):
+    """`unregister_provider` takes back what was registered and nothing else; a model that was made keeps its provider."""
+    place.install("acme-llm", {"acme": "acme_llm:Acme"}, acme_llm=acme())
+    before, after, gone, kept, free = place.run("""
+from llmkit.wire.chat import ChatProvider
+
+class Mine(ChatProvider):
+    title = "Mine"
+    default_base_url = "https://mine.example/v1"
+    key_required = False
+
+register_provider("acme", Mine, replace=True)
+register_provider("mine", Mine)
+model = create_language("mine", "m")
+before = type(create_language("acme", "m")._provider).__name__
+for name in ("acme", "mine", "mine", "openai", "never"):
+    llmkit.unregister_provider(name)
+after = type(create_language("acme", "m")._provider).__name__
+gone = outcome(lambda: create_language("mine", "m"))[0]
+free = outcome(lambda: register_provider("mine", Mine))[0]
+told([before, after, gone, [type(model._provider).__name__, repr(model)], free])
+""")
+    assert (before, after, gone) == ("Mine", "Acme", "UnknownProvider")
+    assert kept == ["Mine", "LanguageModel(mine:m)"]
+    assert free == "ok"
+
+
 def test_register_may_mend_a_conflict_and_a_broken_plugin(place):
-    """`register(..., replace=True)` goes over a name that two claim, and over one that cannot be loaded."""
+    """`register_provider(..., replace=True)` goes over a name that two claim, and over one that cannot be loaded."""
     place.install("broken-llm", {"broken": "broken_llm:Broken"}, broken_llm="1/0")
     outcomes = place.run("""
 from llmkit.wire.chat import ChatProvider
@@ -267,8 +294,8 @@ class Mine(ChatProvider):
     key_required = False
 
 before = outcome(lambda: create_language("broken", "m"))
-refused = outcome(lambda: register("broken", Mine))
-register("broken", Mine, replace=True)
+refused = outcome(lambda: register_provider("broken", Mine))
+register_provider("broken", Mine, replace=True)
 told([before[0], refused[0], outcome(lambda: create_language("broken", "m"))[0]])
 """)
     assert outcomes == ["ProviderLoadError", "ConfigError", "ok"]
@@ -318,7 +345,7 @@ told([len(set(map(id, made))), len(open({str(place.folder / "acme_llm.py.count")
 
 def test_a_plugin_may_use_the_registry_itself(place):
     """A plugin may register another name while it is imported, and a factory may build on another provider."""
-    source = acme() + "\nimport llmkit\nllmkit.register('acme-alias', Acme)\n"
+    source = acme() + "\nimport llmkit\nllmkit.register_provider('acme-alias', Acme)\n"
     place.install("acme-llm", {"acme": "acme_llm:Acme"}, acme_llm=source)
     outcomes = place.run("""
 import faulthandler
@@ -326,7 +353,7 @@ faulthandler.dump_traceback_later(10, exit=True)
 from llmkit.provider.registry import get_provider
 acme = outcome(lambda: create_language("acme", "m"))
 alias = outcome(lambda: create_language("acme-alias", "m"))
-register("built-on", lambda name: type(get_provider("ollama"))(name))
+register_provider("built-on", lambda name: type(get_provider("ollama"))(name))
 told([acme, alias, outcome(lambda: create_language("built-on", "m"))])
 """)
     assert [kind for kind, _ in outcomes] == ["ok", "ok", "ok"], outcomes

@@ -75,7 +75,7 @@ def test_a_refused_connection_is_tried_again(drive: Drive, mode: str, sim: Simul
     """A refused connection is tried as often as any other failure that may pass."""
     model = drive.make(sim, "openai", base_url=f"http://127.0.0.1:{closed_port}/v1")
     error = drive.failure(model, mode)
-    assert [attempt.outcome for attempt in error.attempts] == ["ConnectFailed"] * 3
+    assert [attempt.outcome for attempt in error.attempts] == ["CannotConnect"] * 3
 
 
 @pytest.mark.parametrize(

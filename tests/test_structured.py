@@ -19,10 +19,9 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, Field, RootModel, field_validator
 from typing_extensions import TypedDict
 
-from llmkit import ConfigError, InvalidStructure, Response, Unsupported, register
+from llmkit import ConfigError, InvalidStructure, Response, Unsupported, register_provider, unregister_provider
 from llmkit.language.structured.schemas import mismatch
 from llmkit.language.structured.shape import Shape, shape_of
-from llmkit.provider.registry import registry
 from llmkit.testing import Answer, FakeModel
 from llmkit.testing.simulator import Reply, Simulator
 from llmkit.types.model_info import ModelInfo
@@ -420,10 +419,10 @@ def made(sim: Simulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The two services, at the simulator's address."""
     for name, kind in (("plain", Plain), ("jsononly", JsonOnly)):
         monkeypatch.setattr(kind, "default_base_url", sim.openai_url)
-        register(name, kind, replace=True)
+        register_provider(name, kind, replace=True)
     yield
     for name in ("plain", "jsononly"):
-        registry.unregister(name)
+        unregister_provider(name)
 
 
 @pytest.mark.usefixtures("made")

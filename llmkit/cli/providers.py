@@ -14,7 +14,7 @@ from llmkit.cli.loading import Row, probe
 from llmkit.cli.probe import SERVICES
 from llmkit.cli.table import plain_table, print_table
 from llmkit.cli.terminal import neutral, note
-from llmkit.provider.registry import Installed, installed_providers
+from llmkit.provider.registry import InstalledProvider, installed_providers
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -49,7 +49,7 @@ def providers(*, everything: bool, check: bool | None, as_json: bool) -> int:
     return FAILED if check and broken else DONE
 
 
-def _row(item: Installed, told: Row | None) -> Row:
+def _row(item: InstalledProvider, told: Row | None) -> Row:
     return {
         "name": item.name,
         "distribution": item.distribution,
@@ -63,7 +63,7 @@ def _service(told: Row) -> Row:
     owner = told["service"]
     distribution, version = owner if isinstance(owner, list) else ("unknown", "")
     name = str(told["item"]).partition("=")[2]
-    return _row(Installed(name, distribution, version, "a service known by name"), told)
+    return _row(InstalledProvider(name, distribution, version, "a service known by name"), told)
 
 
 def _table(rows: Sequence[Row], *, checked: bool) -> None:

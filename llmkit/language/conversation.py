@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from llmkit.types.responses import Response
 
 #: What `send` attaches: a part, or what `attach` takes.
-Attachment: TypeAlias = "Part | str | os.PathLike[str] | bytes"
+Attachment: TypeAlias = Part | str | os.PathLike[str] | bytes
 
 
 class _Exchange:

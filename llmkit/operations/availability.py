@@ -12,8 +12,8 @@ from llmkit.config.locate import resolve_target
 from llmkit.config.setting_checks import describe
 from llmkit.errors import (
     AuthFailed,
+    CannotConnect,
     ConfigError,
-    ConnectFailed,
     ConnectTimeout,
     InsufficientCredit,
     LLMError,
@@ -45,7 +45,7 @@ Subject = Literal["provider", "key", "service", "model", "capability"]
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
+class AvailabilityCheck:
     """One thing that was looked at.
 
     Attributes:
@@ -65,7 +65,7 @@ class Check:
         return {"name": self.name, "ok": self.ok, "message": self.message, "hint": self.hint}
 
     @classmethod
-    def from_dict(cls, value: Mapping[str, Any]) -> Check:
+    def from_dict(cls, value: Mapping[str, Any]) -> AvailabilityCheck:
         """Read what `to_dict` gives."""
         return cls(value["name"], value["ok"], value["message"], value.get("hint") or "")
 
@@ -80,7 +80,7 @@ class Availability:
         key: what the service says about the key, where it says so.
     """
 
-    checks: tuple[Check, ...]
+    checks: tuple[AvailabilityCheck, ...]
     model: ModelInfo | None = field(default=None, repr=False)
     key: KeyInfo | None = field(default=None, repr=False)
     _error: LLMError | None = field(default=None, repr=False, compare=False)
@@ -120,7 +120,7 @@ class Availability:
     @classmethod
     def from_dict(cls, value: Mapping[str, Any]) -> Availability:
         """Read what `to_dict` gives. `require` raises an error of the same class."""
-        checks = tuple(Check.from_dict(item) for item in value["checks"])
+        checks = tuple(AvailabilityCheck.from_dict(item) for item in value["checks"])
         model, key = value.get("model"), value.get("key")
         failed = next((check for check in checks if check.ok is False), None)
         error = None
@@ -211,18 +211,18 @@ class _Findings:
     """What was found so far."""
 
     def __init__(self) -> None:
-        self._checks: list[Check] = []
+        self._checks: list[AvailabilityCheck] = []
         self._error: LLMError | None = None
         self.model: ModelInfo | None = None
         self.key: KeyInfo | None = None
         self.unlisted = False
 
     def add(self, name: Subject, ok: bool | None, message: str) -> None:
-        self._checks.append(Check(name, ok, message))
+        self._checks.append(AvailabilityCheck(name, ok, message))
 
     def fail(self, name: Subject, error: LLMError) -> Availability:
         """A failed check, and what is known by then."""
-        self._checks.append(Check(name, False, error.message, error.hint))
+        self._checks.append(AvailabilityCheck(name, False, error.message, error.hint))
         self._error = self._error or error
         return self.result()
 
@@ -344,7 +344,7 @@ _BLAMED_ON_KEY = (AuthFailed, PermissionDenied, InsufficientCredit)
 
 def _unreachable(service: Service, error: LLMError) -> LLMError:
     """The error, in the words for a server of one's own that is not running."""
-    if service.endpoint.local and isinstance(error, (ConnectFailed, ConnectTimeout)):
+    if service.endpoint.local and isinstance(error, (CannotConnect, ConnectTimeout)):
         start = service.provider.start_command
         error.message = f"no {service.title} answers at {service.endpoint.base_url}"
         error.args = (error.message,)

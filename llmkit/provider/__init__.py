@@ -20,19 +20,29 @@ if TYPE_CHECKING:
         SupportsPull,
         SupportsVersion,
     )
-    from llmkit.provider.registry import Installed, get_provider, installed_providers, known_services, register
+    from llmkit.provider.registry import (
+        InstalledProvider,
+        get_provider,
+        installed_providers,
+        known_services,
+        register_provider,
+        unregister_provider,
+    )
 
 _HOMES = {
     "exchange": "AsyncBody Body Endpoint HTTPReply HTTPRequest Transport",
     "interface": "BaseProvider Call Decoder INTERFACE_VERSION Review",
     "operations": "Operation OperationDecoder SupportsKeyCheck SupportsModels SupportsPull SupportsVersion",
-    "registry": "Installed get_provider installed_providers known_services register",
+    "registry": (
+        "InstalledProvider get_provider installed_providers known_services register_provider unregister_provider"
+    ),
 }
 
 __all__ = [
-    "INTERFACE_VERSION", "AsyncBody", "BaseProvider", "Body", "Call", "Decoder", "Endpoint", "HTTPReply", "HTTPRequest",
-    "Installed", "Operation", "OperationDecoder", "Review", "SupportsKeyCheck", "SupportsModels", "SupportsPull",
-    "SupportsVersion", "Transport", "get_provider", "installed_providers", "known_services", "register",
+    "INTERFACE_VERSION", "AsyncBody", "BaseProvider", "Body", "Call", "Decoder", "Endpoint", "HTTPReply",
+    "HTTPRequest", "InstalledProvider", "Operation", "OperationDecoder", "Review", "SupportsKeyCheck", "SupportsModels",
+    "SupportsPull", "SupportsVersion", "Transport", "get_provider", "installed_providers", "known_services",
+    "register_provider", "unregister_provider",
 ]  # fmt: skip
 
 if not TYPE_CHECKING:  # A checker that saw it would take every name for one that is there.

@@ -139,7 +139,7 @@ class AsyncBody(Protocol):
 class Transport(Protocol):
     """Carries exchanges to one endpoint. Made once for a model and shared by its copies.
 
-    Every method raises `LLMError`s only: `ConnectFailed`, `ConnectTimeout`, `TLSFailed`, `FirstTokenTimeout`,
+    Every method raises `LLMError`s only: `CannotConnect`, `ConnectTimeout`, `TLSFailed`, `FirstTokenTimeout`,
     `ConnectionLost`, ... A reply with an error status is a reply, not an exception.
     """
 

@@ -31,7 +31,7 @@ Factory: TypeAlias = Callable[[str], BaseProvider]
 
 
 @dataclass(frozen=True, slots=True)
-class Installed:
+class InstalledProvider:
     """A provider that can be asked for by name. `value` is the entry point's object reference."""
 
     name: str
@@ -73,11 +73,11 @@ class _Registry:
             self._found = found
         return self._found
 
-    def installed(self) -> Iterator[Installed]:
+    def installed(self) -> Iterator[InstalledProvider]:
         for name, points in sorted(self._scan().items()):
             for point in points:
                 if not name.startswith(f"{SERVICES}/"):
-                    yield Installed(name, *_owner(point), point.value)
+                    yield InstalledProvider(name, *_owner(point), point.value)
 
     def services(self) -> Mapping[str, tuple[Factory, EntryPoint]]:
         if self._services is None:
@@ -116,13 +116,13 @@ class _Registry:
 
     def _make(self, name: str) -> BaseProvider:
         if factory := self._registered.get(name):
-            return _checked(factory(name), name, "register()")
+            return _checked(factory(name), name, "register_provider()")
         points = self._scan().get(name, [])
         if len({_owner(point)[0] for point in points}) > 1:
             owners = " and ".join(f"{_owner(point)[0]} ({point.value})" for point in points)
             raise ProviderConflict(
                 f"two distributions bring a provider named {name!r}: {owners}",
-                hint="Uninstall one, or choose with llmkit.register(name, cls, replace=True)",
+                hint="Uninstall one, or choose with llmkit.register_provider(name, cls, replace=True)",
             )
         if points:
             return _instance(_load(points[0], name), name, points[0])
@@ -243,7 +243,7 @@ def get_provider(name: str) -> BaseProvider:
     return registry.get(name)
 
 
-def register(name: str, cls: Factory, *, replace: bool = False) -> None:
+def register_provider(name: str, cls: Factory, *, replace: bool = False) -> None:
     """Make a provider known in this program; it outranks installed ones.
 
     Args:
@@ -253,7 +253,15 @@ def register(name: str, cls: Factory, *, replace: bool = False) -> None:
     registry.register(name, cls, replace=replace)
 
 
-def installed_providers() -> list[Installed]:
+def unregister_provider(name: str) -> None:
+    """Take back what `register_provider` made known; an installed provider of that name is found again.
+
+    A name that is not registered is left as it is. A model that was made keeps its provider.
+    """
+    registry.unregister(name)
+
+
+def installed_providers() -> list[InstalledProvider]:
     """What is installed, by name and distribution. Imports none of them."""
     return list(registry.installed())
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from llmkit.types.redaction import scrub
     from llmkit.types.responses import Attempt, Choice, Chunk, ChunkChoice, Delta, Response, ToolCallDelta
     from llmkit.types.secret import Secret
-    from llmkit.types.settings import SAMPLING, CallSettings, Effort, ExtraHeaders, Settings
+    from llmkit.types.settings import SAMPLING, CallSettings, Effort, Settings
     from llmkit.types.usage import FREE, NOT_BILLED, UNKNOWN_COST, Basis, Cost, Timings, Usage
     from llmkit.types.validators import (
         Check,
@@ -42,18 +42,18 @@ _HOMES = {
     "redaction": "scrub",
     "responses": "Attempt Choice Chunk ChunkChoice Delta Response ToolCallDelta",
     "secret": "Secret",
-    "settings": "CallSettings Effort ExtraHeaders SAMPLING Settings",
+    "settings": "CallSettings Effort SAMPLING Settings",
     "usage": "Basis Cost FREE NOT_BILLED Timings UNKNOWN_COST Usage",
     "validators": "Check anything either flag many number one_of table tagged text whole wrong",
 }
 
 __all__ = [
     "FREE", "NOT_BILLED", "SAMPLING", "UNKNOWN_COST", "Attempt", "AudioPart", "Basis", "CallSettings", "Check",
-    "Choice", "Chunk", "ChunkChoice", "Cost", "Delta", "Effort", "ExtraHeaders", "FilePart", "FunctionCall",
-    "ImagePart", "KeyInfo", "Message", "MessageLike", "MessagesLike", "ModelEndpoint", "ModelInfo", "OtherPart",
-    "Part", "PriceOverride", "Pricing", "PullProgress", "Response", "Role", "Secret", "Settings", "TextPart",
-    "Timings", "ToolCall", "ToolCallDelta", "Usage", "anything", "data_url", "either", "flag", "many", "number",
-    "one_of", "scrub", "table", "tagged", "text", "whole", "wrong",
+    "Choice", "Chunk", "ChunkChoice", "Cost", "Delta", "Effort", "FilePart", "FunctionCall", "ImagePart", "KeyInfo",
+    "Message", "MessageLike", "MessagesLike", "ModelEndpoint", "ModelInfo", "OtherPart", "Part", "PriceOverride",
+    "Pricing", "PullProgress", "Response", "Role", "Secret", "Settings", "TextPart", "Timings", "ToolCall",
+    "ToolCallDelta", "Usage", "anything", "data_url", "either", "flag", "many", "number", "one_of", "scrub", "table",
+    "tagged", "text", "whole", "wrong",
 ]  # fmt: skip
 
 if not TYPE_CHECKING:  # A checker that saw it would take every name for one that is there.

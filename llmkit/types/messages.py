@@ -195,8 +195,8 @@ class Message:
 
 _KNOWN = frozenset(Message.__dataclass_fields__) - {"extra"}
 
-MessageLike: TypeAlias = "Message | Mapping[str, object]"
-MessagesLike: TypeAlias = "str | MessageLike | Sequence[MessageLike]"
+MessageLike: TypeAlias = Message | Mapping[str, object]
+MessagesLike: TypeAlias = str | MessageLike | Sequence[MessageLike]
 
 
 def to_messages(value: MessagesLike) -> tuple[Message, ...]:

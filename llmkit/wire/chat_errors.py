@@ -11,7 +11,6 @@ from llmkit.errors import (
     AuthFailed,
     BadRequest,
     ConfigError,
-    Conflict,
     ContentRefused,
     ContextLengthExceeded,
     InsufficientCredit,
@@ -23,6 +22,7 @@ from llmkit.errors import (
     ProviderTimeout,
     QuotaExhausted,
     RateLimited,
+    RequestConflict,
     ServerError,
 )
 from llmkit.provider.exchange import HTTPReply
@@ -53,7 +53,7 @@ BY_STATUS: Mapping[int, type[LLMError]] = {
     403: PermissionDenied,
     404: ModelNotFound,
     408: ProviderTimeout,
-    409: Conflict,
+    409: RequestConflict,
     413: PayloadTooLarge,
     422: BadRequest,
     429: RateLimited,

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from llmkit import (
     AuthFailed,
     BadRequest,
-    ConnectFailed,
+    CannotConnect,
     ConnectionLost,
     EmptyResponse,
     LLMError,
@@ -184,7 +184,7 @@ def test_a_pull_that_breaks_off(sim: Simulator, drive: Drive, reply: Reply, kind
 
 def test_no_server(sim: Simulator, drive: Drive, closed_port: int) -> None:
     """Where nothing listens, the pull says so."""
-    with pytest.raises(ConnectFailed):
+    with pytest.raises(CannotConnect):
         pulled(drive, sim, url=f"http://127.0.0.1:{closed_port}")
 
 

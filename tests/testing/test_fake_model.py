@@ -257,7 +257,7 @@ def test_fallbacks(kind):
         "openai", "gpt-4o", base_url="http://127.0.0.1:9/v1", retry=None, fallbacks=[FakeModel("ok")]
     )
     response, _ = ask(kind, real)
-    assert [attempt.outcome for attempt in response.attempts] == ["ConnectFailed", "ok"]
+    assert [attempt.outcome for attempt in response.attempts] == ["CannotConnect", "ok"]
     both = FakeModel(ServerError("down"), fallbacks=[FakeModel(RateLimited("slow"))])
     with pytest.raises(AllTargetsFailed) as caught:
         ask(kind, both)

@@ -1,30 +1,58 @@
 """Typed calls, checked by mypy and pyright and never run: the types of the public names are behaviour too."""
 
-from collections.abc import Coroutine
+import os
+from collections.abc import Coroutine, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, assert_type
 
+import llmkit
+import llmkit.types
 from llmkit import (
     AsyncChatStream,
+    Attachment,
+    AudioPart,
+    Availability,
+    AvailabilityCheck,
+    BaseProvider,
+    CannotConnect,
     ChatStream,
     Chunk,
+    Comparison,
+    ConnectionFailed,
+    Conversation,
     Cost,
+    FilePart,
+    ImagePart,
+    InstalledProvider,
     LanguageModel,
     LLMError,
     Message,
+    MessagesLike,
+    OtherPart,
+    Part,
     RateLimited,
+    RequestConflict,
     Response,
     RetryPolicy,
+    TextPart,
     Tool,
     ToolCall,
     ToolResultError,
     Totals,
     Usage,
+    acompare,
     ainvoke_tools,
+    compare,
     create_language,
+    estimate_tokens,
+    installed_providers,
     invoke_tools,
+    register_provider,
+    unregister_provider,
 )
-from llmkit.language.compare import Comparison, acompare, compare
+from llmkit.provider import Call, Decoder, Endpoint, HTTPReply, HTTPRequest, Operation, get_provider
+from llmkit.testing import FakeModel
+from llmkit.types import FREE, Check, ModelInfo, Settings, scrub, whole
 
 
 def sync(model: LanguageModel, flag: bool, maybe: bool | None) -> None:
@@ -124,3 +152,53 @@ async def tools(model: LanguageModel, calls: tuple[ToolCall, ...], error: ToolRe
     assert_type(await ainvoke_tools(offered, calls), list[Message])
     assert_type(error.messages, tuple[Message, ...])
     invoke_tools([weather], "hi")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+def annotated(model: LanguageModel, messages: MessagesLike | None, part: Part, attachments: Sequence[Attachment]) -> None:
+    if messages is not None:
+        assert_type(model.chat_complete(messages), Response)
+    assert_type(part, TextPart | ImagePart | AudioPart | FilePart | OtherPart)
+    Conversation(model).send("hi", attachments=[part, b"x", os.curdir, *attachments])
+    assert_type(estimate_tokens(Message("user", (part,))), int)
+    like: list[MessagesLike] = ["a", Message("user", "b"), {"role": "user", "content": "c"}, [Message("user", "d")]]
+    model.map(like)
+
+
+def renamed(found: Availability, failure: CannotConnect | RequestConflict) -> None:
+    assert_type(found.checks, tuple[AvailabilityCheck, ...])
+    assert_type(installed_providers(), list[InstalledProvider])
+    register_provider("acme", lambda name: get_provider(name), replace=True)
+    unregister_provider("acme")
+    if isinstance(failure, ConnectionFailed):
+        assert_type(failure, CannotConnect)
+    assert_type(llmkit.__version__, str)
+    print(llmkit.create_langauge)  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
+    print(llmkit.types.Mesage)  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
+
+
+class Author(BaseProvider):
+    """A provider that is written with the names of the doors."""
+
+    def endpoint(self, settings: Settings) -> Endpoint:
+        return Endpoint(str(settings.get("base_url")))
+
+    def build(self, call: Call) -> HTTPRequest:
+        return HTTPRequest("/", scrub(call.model).encode())
+
+    def parse(self, call: Call, reply: HTTPReply) -> Response:
+        assert_type(FREE, Cost)
+        return FakeModel("hi").chat_complete(call.messages)
+
+    def parse_error(self, call: Call, reply: HTTPReply) -> LLMError:
+        return LLMError("no", status=reply.status)
+
+    def decoder(self, call: Call) -> Decoder:
+        raise NotImplementedError
+
+    def list_models(self) -> Operation[Sequence[ModelInfo]]:
+        reply = yield HTTPRequest("/models", method="GET")
+        assert_type(reply, HTTPReply)
+        return []
+
+
+CHECKS: Mapping[str, Check] = {"seed": whole(0)}

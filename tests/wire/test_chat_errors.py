@@ -45,7 +45,7 @@ def read(provider: BaseProvider, status: int, body: object, **headers: str) -> L
     ("status", "kind"),
     [
         (400, "BadRequest"), (401, "AuthFailed"), (402, "InsufficientCredit"), (403, "PermissionDenied"),
-        (404, "ModelNotFound"), (405, "BadRequest"), (408, "ProviderTimeout"), (409, "Conflict"),
+        (404, "ModelNotFound"), (405, "BadRequest"), (408, "ProviderTimeout"), (409, "RequestConflict"),
         (413, "PayloadTooLarge"), (418, "BadRequest"), (422, "BadRequest"), (429, "RateLimited"),
         (500, "ServerError"), (501, "ServerError"), (502, "ServerError"), (503, "Overloaded"),
         (504, "ProviderTimeout"), (520, "ServerError"), (523, "ServerError"), (524, "ProviderTimeout"),
@@ -290,7 +290,7 @@ def test_a_wrapped_list_is_read() -> None:
     ("kind", "retryable"),
     [
         ("RateLimited", True), ("Overloaded", True), ("ServerError", True), ("ProviderTimeout", True),
-        ("Conflict", True), ("BadRequest", False), ("AuthFailed", False), ("InsufficientCredit", False),
+        ("RequestConflict", True), ("BadRequest", False), ("AuthFailed", False), ("InsufficientCredit", False),
         ("QuotaExhausted", False), ("PermissionDenied", False), ("ContentRefused", False), ("ModelNotFound", False),
         ("ContextLengthExceeded", False), ("PayloadTooLarge", False),
     ],

@@ -3,7 +3,7 @@
 import pytest
 from llmkit_echo import EchoProvider
 
-from llmkit import LanguageModel, Unsupported, create_language, register
+from llmkit import LanguageModel, Unsupported, create_language, register_provider
 from llmkit.testing.contract import ProviderContract, Sample
 
 REPLY = b'{"text": "Hello "}\n{"text": "there"}\n{"done": "stop"}\n'
@@ -18,20 +18,20 @@ class TestEcho(ProviderContract):
     streamed = (Sample(body=REPLY, text="Hello there", mark=b'"done"'),)
 
     def make_model(self) -> LanguageModel:
-        register("echo", EchoProvider, replace=True)  # Not needed where the distribution is installed.
+        register_provider("echo", EchoProvider, replace=True)  # Not needed where the distribution is installed.
         return create_language("echo")
 
 
 def test_max_tokens() -> None:
     """A word is a token, and an answer that was cut says so."""
-    register("echo", EchoProvider, replace=True)
+    register_provider("echo", EchoProvider, replace=True)
     response = create_language("echo").chat_complete("one two three", max_tokens=2)
     assert (response.content, response.finish_reason, response.truncated) == ("one two", "length", True)
 
 
 def test_pictures() -> None:
     """What the echo cannot repeat it refuses."""
-    register("echo", EchoProvider, replace=True)
+    register_provider("echo", EchoProvider, replace=True)
     picture = {"type": "image_url", "image_url": {"url": "https://example.com/cat.png"}}
     with pytest.raises(Unsupported, match="text only"):
         create_language("echo").chat_complete([{"role": "user", "content": [picture]}])

@@ -14,7 +14,7 @@ from llmkit.errors import LLMError, ProviderBug
 from llmkit.language.model import LanguageModel
 from llmkit.provider.exchange import Endpoint, HTTPReply
 from llmkit.provider.interface import BaseProvider, Call, Decoder
-from llmkit.provider.registry import registry
+from llmkit.provider.registry import register_provider, unregister_provider
 from llmkit.types.messages import FunctionCall, Message, ToolCall
 from llmkit.types.responses import Response
 from llmkit.types.settings import Settings
@@ -163,11 +163,11 @@ class Given:
     def registered(self) -> Iterator[str]:
         """The provider under its name, for `create_language`."""
         name = self.provider.name
-        registry.register(name, lambda _: self.provider, replace=True)
+        register_provider(name, lambda _: self.provider, replace=True)
         try:
             yield name
         finally:
-            registry.unregister(name)
+            unregister_provider(name)
 
 
 def typed(error: LLMError) -> LLMError:

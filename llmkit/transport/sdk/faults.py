@@ -12,8 +12,8 @@ import ssl
 from collections.abc import Iterator, Mapping
 
 from llmkit.errors import (
+    CannotConnect,
     ConfigError,
-    ConnectFailed,
     ConnectionLost,
     ConnectTimeout,
     FirstTokenTimeout,
@@ -33,12 +33,12 @@ BY_NAME: Mapping[str, tuple[type[LLMError], str]] = {
     "ReadTimeout": (FirstTokenTimeout, "the service was silent for too long"),
     "WriteTimeout": (ProviderTimeout, "the request could not be sent in time"),
     "PoolTimeout": (LocalOverload, "no connection of the pool came free in time"),
-    "ConnectError": (ConnectFailed, "no connection could be made"),
+    "ConnectError": (CannotConnect, "no connection could be made"),
     "ReadError": (ConnectionLost, "the connection broke while the reply was read"),
     "WriteError": (ConnectionLost, "the connection broke while the request was sent"),
     "CloseError": (ConnectionLost, "the connection could not be closed cleanly"),
     "NetworkError": (ConnectionLost, "the connection broke"),
-    "ProxyError": (ConnectFailed, "the proxy refused the connection"),
+    "ProxyError": (CannotConnect, "the proxy refused the connection"),
     "UnsupportedProtocol": (ConfigError, "base_url is not an http:// or https:// address"),
     "LocalProtocolError": (ConfigError, "the request is not valid HTTP; check extra_headers"),
     "RemoteProtocolError": (ConnectionLost, "the reply was cut short"),
@@ -76,17 +76,17 @@ BY_NAME: Mapping[str, tuple[type[LLMError], str]] = {
     "ServerTimeoutError": (FirstTokenTimeout, "the service was silent for too long"),
     "ClientPayloadError": (ConnectionLost, "the reply was cut short"),
     "ServerDisconnectedError": (ConnectionLost, "the service closed the connection without an answer"),
-    "ClientConnectorDNSError": (ConnectFailed, "the host name cannot be resolved"),
+    "ClientConnectorDNSError": (CannotConnect, "the host name cannot be resolved"),
     "ClientConnectorCertificateError": (TLSFailed, "the certificate is not valid for the host"),
     "ClientConnectorSSLError": (TLSFailed, "the TLS handshake failed"),
     "ClientSSLError": (TLSFailed, "the TLS handshake failed"),
     "ServerFingerprintMismatch": (TLSFailed, "the certificate is not the expected one"),
-    "ClientHttpProxyError": (ConnectFailed, "the proxy refused the connection"),
+    "ClientHttpProxyError": (CannotConnect, "the proxy refused the connection"),
     "NonHttpUrlClientError": (ConfigError, "base_url is not an http:// or https:// address"),
     "ContentTypeError": (MalformedResponse, "the reply has an unexpected type"),
     "HttpProcessingError": (ConnectionLost, "the reply is not valid HTTP"),
-    "ClientProxyConnectionError": (ConnectFailed, "the proxy refused the connection"),
-    "ClientConnectorError": (ConnectFailed, "no connection could be made"),
+    "ClientProxyConnectionError": (CannotConnect, "the proxy refused the connection"),
+    "ClientConnectorError": (CannotConnect, "no connection could be made"),
     "ClientOSError": (ConnectionLost, "the connection broke"),
     "ClientError": (ConnectionLost, "the exchange failed"),
 }
@@ -132,9 +132,9 @@ def _system_fault(chain: list[BaseException]) -> tuple[type[LLMError], str] | No
         if isinstance(link, ssl.SSLError):
             return TLSFailed, f"the TLS handshake failed: {scrub(getattr(link, 'reason', '') or str(link), 120)}"
         if isinstance(link, socket.gaierror):
-            return ConnectFailed, "the host name cannot be resolved"
+            return CannotConnect, "the host name cannot be resolved"
         if isinstance(link, ConnectionRefusedError):
-            return ConnectFailed, "the connection was refused"
+            return CannotConnect, "the connection was refused"
     return None
 
 
