@@ -241,9 +241,9 @@ class Mine(ChatProvider):
     key_required = False
 
 refused = outcome(lambda: register_provider("acme", Mine))
-kept = type(create_language("acme", "m")._provider).__name__
+kept = type(create_language("acme", "m")._setup.provider).__name__
 register_provider("acme", Mine, replace=True)
-replaced = type(create_language("acme", "m")._provider).__name__
+replaced = type(create_language("acme", "m")._setup.provider).__name__
 register_provider("mine", Mine)
 other = outcome(lambda: create_language("mine", "m"))
 service = outcome(lambda: register_provider("groq", Mine))
@@ -270,13 +270,13 @@ class Mine(ChatProvider):
 register_provider("acme", Mine, replace=True)
 register_provider("mine", Mine)
 model = create_language("mine", "m")
-before = type(create_language("acme", "m")._provider).__name__
+before = type(create_language("acme", "m")._setup.provider).__name__
 for name in ("acme", "mine", "mine", "openai", "never"):
     llmkit.unregister_provider(name)
-after = type(create_language("acme", "m")._provider).__name__
+after = type(create_language("acme", "m")._setup.provider).__name__
 gone = outcome(lambda: create_language("mine", "m"))[0]
 free = outcome(lambda: register_provider("mine", Mine))[0]
-told([before, after, gone, [type(model._provider).__name__, repr(model)], free])
+told([before, after, gone, [type(model._setup.provider).__name__, repr(model)], free])
 """)
     assert (before, after, gone) == ("Mine", "Acme", "UnknownProvider")
     assert kept == ["Mine", "LanguageModel(mine:m)"]
@@ -337,7 +337,7 @@ def test_threads_share_one_provider(place):
     same, times = place.run(f"""
 from concurrent.futures import ThreadPoolExecutor
 with ThreadPoolExecutor(16) as pool:
-    made = list(pool.map(lambda _: create_language("acme", "m")._provider, range(64)))
+    made = list(pool.map(lambda _: create_language("acme", "m")._setup.provider, range(64)))
 told([len(set(map(id, made))), len(open({str(place.folder / "acme_llm.py.count")!r}).read())])
 """)
     assert (same, times) == (1, 1)
