@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from llmkit.provider.interface import BaseProvider
 
 
-class _Heard:
+class _RememberedKey:
     """An `api_key` callable, and the keys that it gave last: what was sent must not stand in what comes back."""
 
     def __init__(self, ask: Callable[[], str]) -> None:
@@ -37,7 +37,7 @@ class Connection:
     def __init__(self, provider: BaseProvider, endpoint: Endpoint) -> None:
         self._provider = provider
         if callable(endpoint.api_key):
-            endpoint = replace(endpoint, api_key=_Heard(endpoint.api_key))
+            endpoint = replace(endpoint, api_key=_RememberedKey(endpoint.api_key))
         self._endpoint = endpoint
         self._lock = Lock()
         self._users = 1
@@ -54,7 +54,12 @@ class Connection:
     def redact(self, text: str) -> str:
         """The text without the endpoint's key, should a service have echoed it."""
         key = self._endpoint.api_key
-        for secret in (key,) if isinstance(key, Secret) else tuple(key.given) if isinstance(key, _Heard) else ():
+        sent: tuple[Secret, ...] = ()
+        if isinstance(key, Secret):
+            sent = (key,)
+        elif isinstance(key, _RememberedKey):
+            sent = tuple(key.given)
+        for secret in sent:
             text = text.replace(secret.reveal(), "[key removed]")
         return text
 

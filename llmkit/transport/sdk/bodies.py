@@ -8,13 +8,11 @@ import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any, Protocol
 
+from llmkit.engine.request import ERROR_BODY_BYTES
 from llmkit.errors import FirstTokenTimeout, LLMError
 from llmkit.transport.sdk.clamp import ReadOverdue, check_deadline, set_deadline
 from llmkit.transport.sdk.faults import to_error
 from llmkit.types.secret import Secret
-
-#: Longest error body that is read; what is beyond is cut off.
-ERROR_LIMIT = 8 * 1024 * 1024
 
 
 class StatusReply(Exception):
@@ -35,9 +33,9 @@ def refuse_status(reply: Any) -> None:
     for part in reply.iter_bytes():
         check_deadline()
         body += part
-        if len(body) > ERROR_LIMIT:
+        if len(body) > ERROR_BODY_BYTES:
             break
-    raise StatusReply(reply.status_code, dict(reply.headers), bytes(body[:ERROR_LIMIT]))
+    raise StatusReply(reply.status_code, dict(reply.headers), bytes(body[:ERROR_BODY_BYTES]))
 
 
 async def refuse_status_async(reply: Any) -> None:
@@ -47,25 +45,25 @@ async def refuse_status_async(reply: Any) -> None:
     body = bytearray()
     async for part in reply.aiter_bytes():
         body += part
-        if len(body) > ERROR_LIMIT:
+        if len(body) > ERROR_BODY_BYTES:
             break
-    raise StatusReply(reply.status_code, dict(reply.headers), bytes(body[:ERROR_LIMIT]))
+    raise StatusReply(reply.status_code, dict(reply.headers), bytes(body[:ERROR_BODY_BYTES]))
 
 
-def status_reply(error: BaseException | None) -> StatusReply | None:
+def find_status_reply(error: BaseException | None) -> StatusReply | None:
     """The error reply inside an exception; older SDKs wrap what a hook raises."""
     while error is not None and not isinstance(error, StatusReply):
         error = error.__cause__
     return error
 
 
-class WholeBody:
+class ErrorBody:
     """An error reply that has been read. `key` is taken out of it, should the service have echoed it."""
 
     def __init__(self, reply: StatusReply, key: Secret | None = None) -> None:
         self.status = reply.status
         self.headers = reply.headers
-        self._left = _without(reply.body, key)
+        self._left = _remove_key(reply.body, key)
 
     def read(self, deadline: float) -> bytes:
         data, self._left = self._left, b""
@@ -75,13 +73,13 @@ class WholeBody:
         """Nothing is open."""
 
 
-class AsyncWholeBody:
-    """As `WholeBody`, on an event loop."""
+class AsyncErrorBody:
+    """As `ErrorBody`, on an event loop."""
 
     def __init__(self, reply: StatusReply, key: Secret | None = None) -> None:
         self.status = reply.status
         self.headers = reply.headers
-        self._left = _without(reply.body, key)
+        self._left = _remove_key(reply.body, key)
 
     async def read(self, deadline: float) -> bytes:
         data, self._left = self._left, b""
@@ -91,7 +89,7 @@ class AsyncWholeBody:
         """Nothing is open."""
 
 
-def _without(body: bytes, key: Secret | None) -> bytes:
+def _remove_key(body: bytes, key: Secret | None) -> bytes:
     return body if key is None else body.replace(key.reveal().encode(), b"[key removed]")
 
 
@@ -124,15 +122,15 @@ class SyncBody:
                 if part:
                     return part
             return b""
-        except Exception as error:
-            failure = _read_error(error, self._address, outside)
+        except Exception as error:  # whatever the HTTP library raises becomes a typed error
+            failure = _to_read_error(error, self._address, outside)
         raise failure
 
     def close(self) -> None:
         self._reply.close()
 
 
-class Held(Protocol):
+class ReplyCounter(Protocol):
     """The client that a reply is open on; it counts its open replies."""
 
     open: int
@@ -141,12 +139,12 @@ class Held(Protocol):
 class LoopBody:
     """As `SyncBody`, on an event loop."""
 
-    __slots__ = ("_address", "_held", "_parts", "_reply", "headers", "status")
+    __slots__ = ("_address", "_counter", "_parts", "_reply", "headers", "status")
 
-    def __init__(self, reply: Any, address: str, held: Held) -> None:
+    def __init__(self, reply: Any, address: str, counter: ReplyCounter) -> None:
         self._reply = reply
         self._address = address
-        self._held: Held | None = held
+        self._counter: ReplyCounter | None = counter
         self.status: int = reply.status_code
         self.headers: Mapping[str, str] = reply.headers
         packed = reply.headers.get("content-encoding", "identity") != "identity"
@@ -156,7 +154,7 @@ class LoopBody:
         outside = sys.exc_info()[1]
         late = time.monotonic() >= deadline
         try:
-            async with asyncio.timeout_at(loop_time(deadline)):
+            async with asyncio.timeout_at(to_loop_time(deadline)):
                 # Not `async for`: leaving that loop would not close the iterator, and it is read on later.
                 while (part := await anext(self._parts, None)) is not None:
                     if late and part:
@@ -164,23 +162,23 @@ class LoopBody:
                     if part:
                         return part
             return b""
-        except Exception as error:
-            failure = _read_error(error, self._address, outside)
+        except Exception as error:  # whatever the HTTP library raises becomes a typed error
+            failure = _to_read_error(error, self._address, outside)
         raise failure
 
     async def close(self) -> None:
-        held, self._held = self._held, None
-        if held is not None:
-            held.open -= 1
+        counter, self._counter = self._counter, None
+        if counter is not None:
+            counter.open -= 1
         await self._reply.aclose()
 
 
-def loop_time(deadline: float) -> float:
+def to_loop_time(deadline: float) -> float:
     """A `time.monotonic()` value on the running loop's clock."""
     return asyncio.get_running_loop().time() + deadline - time.monotonic()
 
 
-def _read_error(error: Exception, address: str, outside: BaseException | None) -> LLMError:
+def _to_read_error(error: Exception, address: str, outside: BaseException | None) -> LLMError:
     if isinstance(error, TimeoutError):
         return FirstTokenTimeout(f"{address}: no answer in time")
     return to_error(error, address, outside)

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 _current = threading.local()
 #: Bytes that are written at once. The HTTP library applies a timeout to each part that the peer takes, however small.
-_PART = 16 * 1024
+_WRITE_BYTES = 16 * 1024
 
 
 class ConnectOverdue(TimeoutError):
@@ -35,10 +35,11 @@ def set_deadline(deadline: float) -> None:
 
 def check_deadline() -> None:
     """Raise `ReadOverdue` if the deadline of this thread is over."""
-    _clamped(None, ReadOverdue)
+    _time_left(None, ReadOverdue)
 
 
-def _clamped(timeout: float | None, overdue: type[TimeoutError]) -> float | None:
+def _time_left(timeout: float | None, overdue: type[TimeoutError]) -> float | None:
+    """Seconds that a call of the network may take. Raises `overdue` if the deadline of this thread is over."""
     deadline: float | None = getattr(_current, "deadline", None)
     if deadline is None:
         return timeout
@@ -65,16 +66,16 @@ class ClampedStream:
         self.get_extra_info = stream.get_extra_info
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        return self._stream.read(max_bytes, _clamped(timeout, ReadOverdue))
+        return self._stream.read(max_bytes, _time_left(timeout, ReadOverdue))
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        for start in range(0, len(buffer), _PART):
-            self._stream.write(buffer[start : start + _PART], _clamped(timeout, WriteOverdue))
+        for start in range(0, len(buffer), _WRITE_BYTES):
+            self._stream.write(buffer[start : start + _WRITE_BYTES], _time_left(timeout, WriteOverdue))
 
     def start_tls(
         self, ssl_context: Any, server_hostname: str | None = None, timeout: float | None = None
     ) -> ClampedStream:
-        left = _clamped(timeout, ConnectOverdue)
+        left = _time_left(timeout, ConnectOverdue)
         return ClampedStream(self._stream.start_tls(ssl_context, server_hostname, left))
 
 
@@ -93,11 +94,11 @@ class ClampedBackend:
         local_address: str | None = None,
         socket_options: Any = None,
     ) -> ClampedStream:
-        left = _clamped(timeout, ConnectOverdue)
+        left = _time_left(timeout, ConnectOverdue)
         return ClampedStream(self._backend.connect_tcp(host, port, left, local_address, socket_options))
 
     def connect_unix_socket(self, path: str, timeout: float | None = None, socket_options: Any = None) -> ClampedStream:
-        left = _clamped(timeout, ConnectOverdue)
+        left = _time_left(timeout, ConnectOverdue)
         return ClampedStream(self._backend.connect_unix_socket(path, left, socket_options))
 
 

@@ -140,7 +140,7 @@ def async_client(endpoint: Endpoint) -> AsyncOpenAI:
     )
 
 
-class _Bare:
+class _NoCredentials:
     """What the SDK's clients lose: credentials and headers of their own. Every request brings what it needs."""
 
     @property
@@ -162,11 +162,11 @@ class _Bare:
 def _sync_class() -> type[OpenAI]:
     import openai
 
-    return type("Client", (_Bare, openai.OpenAI), {})
+    return type("Client", (_NoCredentials, openai.OpenAI), {})
 
 
 @lru_cache(maxsize=1)
 def _async_class() -> type[AsyncOpenAI]:
     import openai
 
-    return type("AsyncClient", (_Bare, openai.AsyncOpenAI), {})
+    return type("AsyncClient", (_NoCredentials, openai.AsyncOpenAI), {})

@@ -99,17 +99,17 @@ def to_error(error: Exception, address: str, outside: BaseException | None = Non
         address: `host:port` or the base URL, for the text.
         outside: what the caller was handling when it asked; it is the context of whatever fails, and not its cause.
     """
-    chain = list(_chain(error, outside))
-    for link in chain:
-        if isinstance(link, LLMError):
-            return link  # Raised by ourselves below the SDK, which older versions wrap.
-    found = _system_fault(chain) or next((hit for link in reversed(chain) if (hit := _by_name(link))), None)
-    cls, text = found or _by_kind(error)
-    deepest = chain[-1]
+    causes = list(_list_causes(error, outside))
+    for cause in causes:
+        if isinstance(cause, LLMError):
+            return cause  # Raised by ourselves below the SDK, which older versions wrap.
+    by_name = (match for cause in reversed(causes) if (match := _match_class_name(cause)))
+    cls, text = _match_system_fault(causes) or next(by_name, None) or _match_kind(error)
+    deepest = causes[-1]
     return cls(f"{address}: {text}", cause=f"{type(deepest).__name__}: {scrub(str(deepest))}".rstrip(": "))
 
 
-def _chain(error: BaseException, outside: BaseException | None) -> Iterator[BaseException]:
+def _list_causes(error: BaseException, outside: BaseException | None) -> Iterator[BaseException]:
     """An exception and what caused it, outermost first, as far as `outside`."""
     seen: set[int] = set()
     link: BaseException | None = error
@@ -119,16 +119,16 @@ def _chain(error: BaseException, outside: BaseException | None) -> Iterator[Base
         link = link.__cause__ or link.__context__
 
 
-def _system_fault(chain: list[BaseException]) -> tuple[type[LLMError], str] | None:
+def _match_system_fault(causes: list[BaseException]) -> tuple[type[LLMError], str] | None:
     """What the operating system or OpenSSL said, which no wrapper says better.
 
     The wrappers hide it: aiohttp behind the SDK reports a refused connection as a time-out.
     """
-    for link in reversed(chain):
+    for link in reversed(causes):
         if isinstance(link, ssl.SSLCertVerificationError):
             # aiohttp's class of that kind has no such attribute.
-            said = getattr(link, "verify_message", "") or str(link)
-            return TLSFailed, f"the certificate is not valid: {scrub(said, 120)}"
+            reason = getattr(link, "verify_message", "") or str(link)
+            return TLSFailed, f"the certificate is not valid: {scrub(reason, 120)}"
         if isinstance(link, ssl.SSLError):
             return TLSFailed, f"the TLS handshake failed: {scrub(getattr(link, 'reason', '') or str(link), 120)}"
         if isinstance(link, socket.gaierror):
@@ -138,11 +138,11 @@ def _system_fault(chain: list[BaseException]) -> tuple[type[LLMError], str] | No
     return None
 
 
-def _by_name(error: BaseException) -> tuple[type[LLMError], str] | None:
-    return next((found for cls in type(error).__mro__ if (found := BY_NAME.get(cls.__name__))), None)
+def _match_class_name(error: BaseException) -> tuple[type[LLMError], str] | None:
+    return next((match for cls in type(error).__mro__ if (match := BY_NAME.get(cls.__name__))), None)
 
 
-def _by_kind(error: Exception) -> tuple[type[LLMError], str]:
+def _match_kind(error: Exception) -> tuple[type[LLMError], str]:
     """What is left: no library's own exception."""
     if isinstance(error, (TimeoutError, asyncio.TimeoutError)):
         return FirstTokenTimeout, "no answer in time"

@@ -23,13 +23,13 @@ from urllib.parse import urlsplit
 from llmkit.config.setting_checks import describe
 from llmkit.errors import ConfigError, LLMError, LLMTimeout, LocalOverload, ModelClosed
 from llmkit.transport.sdk.bodies import (
-    AsyncWholeBody,
+    AsyncErrorBody,
+    ErrorBody,
     LoopBody,
     StatusReply,
     SyncBody,
-    WholeBody,
-    loop_time,
-    status_reply,
+    find_status_reply,
+    to_loop_time,
 )
 from llmkit.transport.sdk.clamp import set_deadline
 from llmkit.transport.sdk.clients import JSON_TYPE
@@ -73,37 +73,37 @@ class SDKTransport:
         outside = sys.exc_info()[1]
         try:
             return SyncBody(sender(request, deadline).response, self._address)
-        except Exception as error:
-            failure = _outcome(error, self._address, outside)
+        except Exception as error:  # whatever the SDK or the HTTP library raises becomes a reply or a typed error
+            failure = _read_failure(error, self._address, outside)
         # Raised out here, so that the SDK's exception, which holds the request with its key, is not its context.
         if isinstance(failure, LLMError):
             raise failure
-        return WholeBody(failure, sender.key)
+        return ErrorBody(failure, sender.key)
 
     async def aopen(self, request: HTTPRequest, deadline: float) -> AsyncBody:
         """See `llmkit.provider.exchange.Transport`."""
         if "openai" not in sys.modules:
             # The import takes half a second; the loop goes on meanwhile.
             await asyncio.to_thread(importlib.import_module, "openai")
-        held = await self._async_client()
-        held.open += 1
+        client = await self._async_client()
+        client.open += 1
         opened = False
         outside = sys.exc_info()[1]
         try:
-            async with asyncio.timeout_at(loop_time(deadline)):
-                stream = await held.sender(request, deadline)
+            async with asyncio.timeout_at(to_loop_time(deadline)):
+                stream = await client.sender(request, deadline)
             opened = True
-            return LoopBody(stream.response, self._address, held)
-        except Exception as error:
-            failure = _outcome(error, self._address, outside)
-            if isinstance(failure, LLMTimeout) and held.open > held.limit:
+            return LoopBody(stream.response, self._address, client)
+        except Exception as error:  # whatever the SDK or the HTTP library raises becomes a reply or a typed error
+            failure = _read_failure(error, self._address, outside)
+            if isinstance(failure, LLMTimeout) and client.open > client.limit:
                 # Neither backend tells a full pool from a slow server when both limits end together.
-                failure = LocalOverload(f"{self._address}: all {held.limit} connections of the pool were in use")
+                failure = LocalOverload(f"{self._address}: all {client.limit} connections of the pool were in use")
         finally:
-            held.open -= not opened
+            client.open -= not opened
         if isinstance(failure, LLMError):
             raise failure
-        return AsyncWholeBody(failure, held.sender.key)
+        return AsyncErrorBody(failure, client.sender.key)
 
     def _usable(self) -> bool:
         return not self._closed and self._pid == os.getpid()
@@ -122,12 +122,12 @@ class SDKTransport:
         from llmkit.transport.sdk.clients import async_client
 
         loop = asyncio.get_running_loop()
-        held = self._loops.get(loop)
-        if held is None or not self._usable():
+        client = self._loops.get(loop)
+        if client is None or not self._usable():
             self._check_open()
-            held = self._loops[loop] = _LoopClient(async_client(self._endpoint), self._endpoint)
-            await held.start()
-        return held
+            client = self._loops[loop] = _LoopClient(async_client(self._endpoint), self._endpoint)
+            await client.start()
+        return client
 
     def _check_open(self) -> None:
         if self._closed:
@@ -152,9 +152,9 @@ class SDKTransport:
     async def aclose(self) -> None:
         """See `llmkit.provider.exchange.Transport`."""
         self.close()
-        held = self._loops.pop(asyncio.get_running_loop(), None)
-        if held is not None:
-            await held.stop()
+        client = self._loops.pop(asyncio.get_running_loop(), None)
+        if client is not None:
+            await client.stop()
 
 
 class _LoopClient:
@@ -246,7 +246,7 @@ class Sender:
         headers = self._headers.copy()
         key = self._endpoint.api_key
         if key is not None and self._endpoint.key_header:
-            self.key = key if isinstance(key, Secret) else _asked(key)
+            self.key = key if isinstance(key, Secret) else _ask_key(key)
             name = self._endpoint.key_header
             headers[name] = f"Bearer {self.key.reveal()}" if name == "Authorization" else self.key.reveal()
         for name, value in request.headers.items():
@@ -257,7 +257,7 @@ class Sender:
         return headers
 
 
-def _asked(ask: Callable[[], str]) -> Secret:
+def _ask_key(ask: Callable[[], str]) -> Secret:
     """What an `api_key` callable gives, checked as a given key is."""
     try:
         key: object = ask()
@@ -274,6 +274,6 @@ def _asked(ask: Callable[[], str]) -> Secret:
     raise ConfigError(f"the api_key callable failed: {problem}", hint="It must return the key as text")
 
 
-def _outcome(error: Exception, address: str, outside: BaseException | None) -> LLMError | StatusReply:
+def _read_failure(error: Exception, address: str, outside: BaseException | None) -> LLMError | StatusReply:
     """What an exception of the SDK means: a reply with an error status, or a failure."""
-    return status_reply(error) or to_error(error, address, outside)
+    return find_status_reply(error) or to_error(error, address, outside)
