@@ -151,7 +151,7 @@ def test_one_model_twice(drive: Drive) -> None:
     ("targets", "settings", "text"),
     [
         ("openrouter:a/b", {}, "targets is text"),
-        (None, {}, "targets is a NoneType"),
+        (None, {}, "targets is None"),
         ({"a": "b"}, {}, "targets is a dict"),
         (FakeModel("x"), {}, "targets is a FakeModel"),
         (["openrouter:a/b", 3], {}, "targets[1] is 3"),

@@ -175,7 +175,7 @@ def test_settings_go_to_every_call(drive: Drive) -> None:
         ({"max_cost": "much"}, "max_cost is 'much'"),
         ({"max_cost": True}, "max_cost is True"),
         ({"temprature": 0}, "there is no setting 'temprature'"),
-        ({"temperature": 9}, "temperature is 9"),
+        ({"temperature": 9}, "temperature must be a number from 0 to 2, not 9"),
         ({"api_key": "x"}, "api_key belongs to the model"),
         ({"stream": True}, "many calls at once give whole answers"),
     ],

@@ -173,7 +173,7 @@ def test_a_profile_bears_no_providers_name(folder: Folder, name: str) -> None:
         ("provider = 'ollama'\nsite_url = '${ABSENT_X}'", "site_url", "ABSENT_X, which is not set"),
         ("provider = 'ollama'\nstop = ['a', '${ABSENT_X}']", "stop.1", "ABSENT_X, which is not set"),
         ("provider = '${ABSENT_X}'", "provider", "ABSENT_X, which is not set"),
-        ("provider = 'ollama'\nreasoning = '${WORD}'", "reasoning", "one of"),
+        ("provider = 'ollama'\nreasoning = '${WORD}'", "reasoning", "'low'"),
         ("provider = 'ollama'\nuser = '${OPENAI_API_KEY}'", "user", "key_env"),
         ("provider = 'ollama'\nmetadata = {a = 'x ${GROQ_API_KEY}'}", "metadata.a", "key_env"),
         ("provider = 'ollama'\n[profiles.smart.ollama]\nkeep_alive = '${OPENAI_API_KEY}'", "ollama.keep_alive", "key_env"),

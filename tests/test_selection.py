@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmkit import BadRequest, ConfigError, ModelInfo, Pricing
-from llmkit.operations.selection import ModelList, Wanted, in_words, nearest, select
+from llmkit.operations.selection import ModelList, Wanted, in_words, nearest_models, select
 from llmkit.types.model_info import CAPABILITIES
 from llmkit.types.pricing import MILLION
 
@@ -229,16 +229,16 @@ IDS = ["openai/gpt-4o", "openai/gpt-4o-mini", "anthropic/claude-sonnet-4.5", "ll
 )
 def test_the_nearest_ids(name: str, first: str) -> None:
     """The first suggestion is the one that was meant."""
-    assert nearest(name, IDS)[0] == first
+    assert nearest_models(name, IDS)[0] == first
 
 
 def test_nothing_is_near() -> None:
     """A name that looks like none has no suggestion; there are never more than were asked for."""
-    assert nearest("zzzzzz", IDS) == []
-    assert len(nearest("gpt", [f"openai/gpt-{n}" for n in range(50)])) == 3
+    assert nearest_models("zzzzzz", IDS) == []
+    assert len(nearest_models("gpt", [f"openai/gpt-{n}" for n in range(50)])) == 3
 
 
 @given(st.text(max_size=20), st.lists(st.text(max_size=20), max_size=5))
 def test_suggestions_are_known_ids(name: str, known: list[str]) -> None:
     """Whatever the names, every suggestion is one of the known ids."""
-    assert set(nearest(name, known)) <= set(known)
+    assert set(nearest_models(name, known)) <= set(known)

@@ -23,11 +23,11 @@ from llmkit import (
     create_language,
 )
 from llmkit.config.backend_settings import from_environment, options_for, supported
-from llmkit.config.setting_checks import _INSIDE, check_settings
+from llmkit.config.setting_checks import check_settings
 from llmkit.provider.interface import BaseProvider
 from llmkit.provider.registry import get_provider
 from llmkit.testing.simulator import Simulator
-from llmkit.types.settings import EFFORTS, KINDS, RANGES, SAMPLING
+from llmkit.types.settings import ATTRIBUTION, EFFORTS, RULES, SAMPLING
 from llmkit_ollama import OllamaOptions
 from llmkit_openrouter import OpenRouterOptions
 
@@ -82,12 +82,18 @@ def test_a_name_that_is_no_text_is_refused() -> None:
     error_of(5, 1)  # type: ignore[arg-type]
 
 
-def test_every_setting_is_checked() -> None:
-    """Each setting has a range or a kind, but for those that other code checks."""
-    unchecked = MODEL - set(RANGES) - set(KINDS) - set(_INSIDE)
-    assert unchecked <= {"options"}
-    assert set(RANGES) | set(KINDS) <= MODEL
-    assert not set(RANGES) & set(KINDS)
+def test_every_setting_has_a_rule() -> None:
+    """The table of rules has each setting, and nothing else."""
+    assert set(RULES) == MODEL
+
+
+@pytest.mark.parametrize("name", sorted(RULES))
+def test_the_example_of_a_rule_fits_it(name: str) -> None:
+    """A rule takes its own example; each setting that goes to a service has one."""
+    example = RULES[name].example
+    assert example is not None or name not in SAMPLING | ATTRIBUTION
+    if example is not None:
+        assert check_settings({name: example}, call=False) == {name: example}
 
 
 # --- Values
@@ -168,10 +174,67 @@ def test_values_just_outside_are_refused(name: str, value: object) -> None:
     """
     with pytest.raises(ConfigError) as caught:
         create_language("openrouter", "m", **{"api_key": "sk-x", name: value})
-    error = caught.value
-    assert name.removesuffix("s") in str(error)
-    assert error.hint, f"no word on what to do: {error}"
-    assert "sk-x" not in str(error)
+    text = str(caught.value)
+    assert name.removesuffix("s") in text
+    assert " must be " in text or caught.value.hint, f"no word on what to do: {text}"
+    assert "sk-x" not in text
+
+
+KEYS: Final = [
+    "sk-or-v1-0123456789abcdef0123456789abcdef", "gsk_0123456789abcdefghij", "AIzaSy0123456789abcdefghijklmnop",
+    "hf_abcdefghij0123456789", "0123456789abcdef0123456789abcdef", "0b9f2a44-1c1d-4a5e-8f00-1234567890ab",
+    "postgres://user:hunter2@host/database", "correct horse battery staple, and twenty words more of a passphrase",
+]  # fmt: skip
+
+
+def refusal(*target: Any, **given: Any) -> str:
+    """All text of the error that such a model gives; empty where it can be made."""
+    try:
+        create_language(*target, **given).close()
+    except LLMError as error:
+        return f"{error} {error!r} {error.message} {error.hint}"
+    return ""
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_no_error_shows_what_may_be_a_secret(key: str) -> None:
+    """A key that stands in the place of any setting, of a name or of a provider, is in no error text."""
+    for name in sorted(MODEL - {"api_key"}):
+        for value in (key, [key], {key: key}, {"type": key}, {"effort": key}, (key, 5), {key: 1000}):
+            assert key not in refusal("openrouter", "m", api_key="sk-x", **{name: value}), name
+    with create_language("openrouter", "m", api_key="sk-x", base_url="http://127.0.0.1:9", retry=None) as model:
+        for given in ({"tool_choice": key, "tools": [len]}, {key: 1}, {"verbosity": key}, {"service_tier": key}):
+            with pytest.raises((ConfigError, BadRequest)) as caught:
+                model.chat_complete("x", **given)  # type: ignore[call-overload]
+            assert key not in str(caught.value), given
+    for target in ((key, "m"), (key, None)):
+        assert key.lower() not in refusal(*target).lower()
+
+
+@pytest.mark.parametrize("name", ["temprature", "api_base_url", "my-provider", "openai/gpt-4o-mini:free", "a" * 64])
+def test_a_name_is_shown(name: str) -> None:
+    """A short name that does not look like a key is shown, so that its user finds it."""
+    assert repr(name) in str(error_of(name, 1))
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "text"),
+    [
+        ("temperature", 3, "temperature must be a number from 0 to 2, not 3"),
+        ("temperature", "0.5", "temperature must be a number from 0 to 2, not text"),
+        ("top_p", 0, "top_p must be a number above 0, up to 1, not 0"),
+        ("max_tokens", 0, "max_tokens must be a whole number of 1 or more, not 0"),
+        ("stop", 3, "stop must be text or a list of texts, not 3"),
+        ("stop", ["a", 3], "stop[1] must be text, not 3"),
+        ("logprobs", 1, "logprobs must be True or False, not 1"),
+        ("on_unsupported", "dorp", "on_unsupported must be 'error' or 'drop', not 'dorp'. Did you mean drop?"),
+        ("metadata", {"a": 1}, "metadata['a'] must be text, not 1"),
+        ("timeout", 10**400, "timeout must be a number above 0, not a very large number"),
+    ],
+)
+def test_an_error_says_one_fact(name: str, value: object, text: str) -> None:
+    """The text says what a setting must be and what it is instead, in one sentence."""
+    assert str(error_of(name, value)) == text
 
 
 INNER: Final = [
@@ -253,6 +316,13 @@ def test_none_means_not_set(name: str) -> None:
     assert check_settings({name: None}, call=False) == ({"retry": None} if name == "retry" else {})
 
 
+#: The numbers among the settings, with the lowest and highest value that documentation gives.
+BOUNDS: Final[dict[str, tuple[float | None, float | None]]] = {
+    "temperature": (0, 2), "top_p": (0, 1), "top_k": (0, None), "min_p": (0, 1), "top_a": (0, 1),
+    "max_tokens": (1, None), "frequency_penalty": (-2, 2), "presence_penalty": (-2, 2), "repetition_penalty": (0, 2),
+    "seed": (None, None), "n": (1, 128), "top_logprobs": (0, 20), "structured_retries": (0, 10),
+    "max_context_messages": (1, None), "timeout": (0, None), "deadline": (0, None), "max_connections": (1, None),
+}  # fmt: skip
 VALUES: Final = st.one_of(
     st.none(),
     st.booleans(),
@@ -279,12 +349,13 @@ def test_any_setting_is_taken_or_refused(name: str, value: object) -> None:
         taken = check_settings({name: value}, call=False)
     except ConfigError:
         return
-    if name in RANGES and value is not None:
-        _, low, high, inclusive = RANGES[name]
+    if name in BOUNDS and value is not None:
+        low, high = BOUNDS[name]
         number = taken[name]
+        assert number is value
         assert type(number) in (int, float)
         assert math.isfinite(number) if isinstance(number, float) else True  # type: ignore[redundant-expr]
-        assert low is None or number > low or (inclusive and number == low)  # type: ignore[operator]
+        assert low is None or number >= low  # type: ignore[operator]
         assert high is None or number <= high  # type: ignore[operator]
 
 
@@ -323,7 +394,7 @@ def test_a_very_long_timeout_works(sim: Simulator, seconds: float, drive: Any) -
 def test_what_a_backend_does_not_have_is_said(provider: str) -> None:
     """A setting that a backend does not have is Unsupported, naming both; `drop` leaves it out."""
     backend = get_provider(provider)
-    for name in sorted(SAMPLING | {"site_url", "app_name"}):
+    for name in sorted(SAMPLING | ATTRIBUTION):
         if name in backend.supported:
             assert supported(backend, {name: 1}, drop=False) == {name: 1}
             continue

@@ -306,7 +306,7 @@ class Opaque:
         ({"type": "json_schema", "json_schema": {"name": "x"}}, "json_schema.schema"),
         ({"type": "json_schema", "json_schema": {"schema": {"type": "strin"}}}, "strin"),
         ({"type": "json", "schema": {}}, "json"),
-        ({}, "is empty"),
+        ({}, "not an empty dict"),
         ("json", "structured"),
         (5, "structured"),
     ],

@@ -457,13 +457,13 @@ def test_dicts_go_out_as_they_are() -> None:
     [
         ([weather, Tool(name="weather")], "two tools are named 'weather'"),
         ([DICT, DICT], "two tools are named 'lookup'"),
-        ([5], r"tools\[0\] is 5"),
+        ([5], r"tools\[0\] must be a function, a Tool or OpenAI.s dict, not 5"),
         ([weather, Search], r"tools\[1\] is a class, Search"),
         ([{"name": "x"}], r"tools\[0\] has no type"),
         ([{"name": 5, "parameters": {}}], r"tools\[0\] has no function.name"),
         ([{"type": "function"}], r"tools\[0\] has no function.name"),
-        ("weather", "tools is text"),
-        (weather, "tools is a function"),
+        ("weather", "tools must be a list of .*, not text"),
+        (weather, "tools must be a list of .*, not a function"),
     ],
 )
 def test_what_is_no_list_of_tools_is_refused(tools: Any, said: str) -> None:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from llmkit.config.setting_checks import check_settings, describe
+from llmkit.config.setting_checks import check_settings
 from llmkit.errors import ConfigError, Unsupported
 from llmkit.provider.interface import BaseProvider
-from llmkit.types.settings import RANGES, SAMPLING
+from llmkit.types.redaction import describe, measure
+from llmkit.types.settings import ATTRIBUTION, RULES, SAMPLING
 
 DEFAULT_TIMEOUT = 120.0
-#: Settings that only some backends have, beside the sampling ones.
-_ATTRIBUTION = frozenset({"site_url", "app_name"})
 
 
 def supported(provider: BaseProvider, settings: Mapping[str, object], *, drop: bool) -> dict[str, object]:
@@ -22,7 +21,7 @@ def supported(provider: BaseProvider, settings: Mapping[str, object], *, drop: b
     """
     kept: dict[str, object] = {}
     for name, value in settings.items():
-        if name in SAMPLING or name in _ATTRIBUTION:
+        if name in SAMPLING or name in ATTRIBUTION:
             if name in provider.supported or name == "structured":  # which an instruction can stand in for
                 kept[name] = value
             elif not drop:
@@ -44,7 +43,7 @@ def options_for(provider: BaseProvider, options: object) -> object | None:
     for item in listed(options):
         if isinstance(item, (type, str, int, float, Mapping)) or type(item) is object:
             named = provider.options_type.__name__ if provider.options_type else "an options class of the provider"
-            raise ConfigError(f"options holds {describe(item)}", hint=f"Pass {named}(...)")
+            raise ConfigError(f"options must hold {named}(...), not {describe(item)}")
         if provider.options_type is not None and isinstance(item, provider.options_type):
             own.append(item)
     if len(own) > 1:
@@ -61,20 +60,17 @@ def from_environment(provider: BaseProvider, environ: Mapping[str, str]) -> dict
     """Settings that the environment gives defaults for.
 
     Raises:
-        ConfigError: a variable that should hold a number does not.
+        ConfigError: a variable holds what its setting cannot be.
     """
     found: dict[str, object] = {}
     for variable, name in provider.setting_env.items():
         text = environ.get(variable, "").strip()
         if not text:
             continue
-        value: object = text
-        if name in RANGES:
-            kind = RANGES[name][0]
-            try:
-                value = kind(text)
-            except ValueError:
-                raise ConfigError(f"the environment variable {variable} is not a number") from None
+        try:
+            value = RULES[name].read(text) if name in RULES else text
+        except ValueError as error:
+            raise ConfigError(f"the environment variable {variable} must be {error}, not {measure(text)}") from None
         try:
             found.update(check_settings({name: value}, call=False))
         except ConfigError as error:

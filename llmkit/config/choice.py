@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from llmkit.config.file.find import current
-from llmkit.config.file.problem import nearest
-from llmkit.config.setting_checks import describe
 from llmkit.config.substitution import replaced
 from llmkit.errors import ConfigError, UnknownProvider
 from llmkit.provider.interface import BaseProvider
 from llmkit.provider.registry import get_provider, registry
+from llmkit.types.nearest import did_you_mean
+from llmkit.types.redaction import measure, name_of
 
 if TYPE_CHECKING:
     from llmkit.config.file.schema import ConfigFile, Section
@@ -54,7 +54,7 @@ class Choice:
         head, colon, _ = found.partition(":")
         if self.file and found != named and colon and registry.known(head.strip().lower()):
             raise ConfigError(
-                f"the alias {named!r} of {self.file.path} stands for {found}, which is of another provider",
+                f"the alias {name_of(named)} of {self.file.path} stands for {found}, which is of another provider",
                 hint=f'create_language("{named}") takes it alone',
             )
         return self.provider.resolve_model(found)
@@ -109,7 +109,7 @@ def _of_profile(file: ConfigFile, section: Section, name: str, model: str | None
     backend = replaced(section, "provider", section.provider, environ).lower()
     if not registry.known(backend):
         nearby = backend_hint(backend)
-        shown = repr(backend) if backend == section.provider.lower() else section.provider
+        shown = name_of(backend) if backend == section.provider.lower() else section.provider
         raise section.error(f"names no provider that is installed: {shown}", "provider", hint=nearby)
     own = replaced(section, "model", section.model, environ) if section.model and model is None else None
     return Choice(get_provider(backend), model or own, section, file, from_profile=own is not None)
@@ -119,7 +119,7 @@ def backend_hint(name: str, more: Sequence[str] = ()) -> str | None:
     """The nearest provider's or service's name."""
     if ":" in name:
         return 'The model has a key of its own: model = "..."'
-    return nearest(name, [*more, *registry.names(), *registry.services()])
+    return did_you_mean(name, [*more, *registry.names(), *registry.services()])
 
 
 def _unknown(name: str, given: str, file: ConfigFile) -> UnknownProvider:
@@ -128,11 +128,11 @@ def _unknown(name: str, given: str, file: ConfigFile) -> UnknownProvider:
         get_provider(name)
     except UnknownProvider as error:
         listed = f"; profiles of {file.path}: {', '.join(file.profiles) or 'none'}"
-        hint = nearest(name, file.profiles) or error.hint
+        hint = did_you_mean(name, file.profiles) or error.hint
         if given in file.aliases:
             hint = f'It is an alias of a model; name the provider too: create_language("openrouter", "{given}")'
         return UnknownProvider(f"{error.message}{listed}", hint=hint)
-    raise ConfigError(f"no provider is named {name!r}")  # registered this moment
+    raise ConfigError(f"no provider is named {name_of(name)}")  # registered this moment
 
 
 def chain(
@@ -181,7 +181,8 @@ def _check_known(file: ConfigFile | None, item: object, trail: Sequence[str]) ->
     name = file.alias(item.strip()).partition(":")[0].strip().lower()
     section = next((known for known in file.profiles.values() if known.key == trail[-1]), None)
     if section is not None and not registry.known(name):
-        raise section.error(f"holds {item!r}: no provider is named {name!r}", "fallbacks", hint=backend_hint(name))
+        said = f"holds {name_of(item)}: no provider is named {name_of(name)}"
+        raise section.error(said, "fallbacks", hint=backend_hint(name))
 
 
 def fallbacks_of(section: Section, environ: Mapping[str, str]) -> list[str]:
@@ -197,10 +198,10 @@ def _plain(file: ConfigFile | None, item: object, is_model: Callable[[object], b
     """A target that is no profile."""
     if isinstance(item, str):
         if ":" not in item and (file is None or ":" not in file.alias(item.strip())):
-            hint = (nearest(item, file.profiles) if file else None) or 'Shape: "provider:model"'
+            hint = (did_you_mean(item, file.profiles) if file else None) or 'Shape: "provider:model"'
             if file and item.strip() in file.aliases:
                 hint = f'It is an alias of a model; name the provider too: "openrouter:{item.strip()}"'
-            raise ConfigError(f"the fallback {item!r} names no provider and no profile", hint=hint)
+            raise ConfigError(f"the fallback {name_of(item)} names no provider and no profile", hint=hint)
         return item
     if is_model(item):
         return cast("LanguageModel", item)
@@ -212,9 +213,11 @@ def _plain(file: ConfigFile | None, item: object, is_model: Callable[[object], b
 def split_target(provider: str, model: str | None) -> tuple[str, str | None]:
     """Provider and model of what a user passes. A target string is split at its first colon only."""
     if not isinstance(cast("object", provider), str) or not provider.strip():
-        raise ConfigError("the provider is not a name", hint='create_language("openrouter", "openai/gpt-4o")')
+        hint = 'create_language("openrouter", "openai/gpt-4o")'
+        raise ConfigError(f"the provider must be a name, not {measure(provider)}", hint=hint)
     if model is not None and (not isinstance(cast("object", model), str) or not model.strip()):
-        raise ConfigError(f"the model is {describe(model)}", hint='Pass its name: create_language("openai", "gpt-4o")')
+        hint = 'Pass its name: create_language("openai", "gpt-4o")'
+        raise ConfigError(f"the model must be a name, not {measure(model)}", hint=hint)
     if model is None and ":" in provider:
         name, _, rest = provider.partition(":")
         return name.strip().lower(), rest.strip() or None

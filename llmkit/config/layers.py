@@ -12,13 +12,14 @@ from urllib.parse import urlsplit
 from llmkit.config.address import Address, Place, Places, origin, resolve_address
 from llmkit.config.backend_settings import from_environment, listed
 from llmkit.config.choice import Choice, backend_hint, origin_of
-from llmkit.config.file.problem import ConfigFileError, nearest
+from llmkit.config.file.problem import ConfigFileError
 from llmkit.config.file.references import variables
 from llmkit.config.file.setting_values import KNOWN, checked
 from llmkit.config.substitution import hidden, replaced_value
 from llmkit.errors import LLMError
 from llmkit.provider.interface import BaseProvider
 from llmkit.provider.registry import get_provider, registry
+from llmkit.types.nearest import did_you_mean
 
 if TYPE_CHECKING:
     from llmkit.config.file.schema import Section
@@ -145,7 +146,7 @@ def _options(
     known = [item.name for item in fields(kind)] if is_dataclass(kind) else list(inspect.signature(kind).parameters)
     for field in table:
         if field not in known:
-            hint = nearest(field, known) or _within(kind, field) or f"{kind.__name__} has {', '.join(known)}"
+            hint = did_you_mean(field, known) or _within(kind, field) or f"{kind.__name__} has {', '.join(known)}"
             raise section.error(f"is no option of {provider.name}", name, field, hint=hint)
     values = replaced_value(section, name, table, environ)
     try:

@@ -6,7 +6,6 @@ says that it is old.
 
 from __future__ import annotations
 
-import difflib
 import logging
 import time
 from collections.abc import Callable, Mapping
@@ -30,14 +29,16 @@ from llmkit.errors import (
     Unsupported,
 )
 from llmkit.operations.known_models import Kept, at_home, load, row_of, store
-from llmkit.operations.selection import ModelList, in_words, nearest
+from llmkit.operations.selection import ModelList, in_words, nearest_models
 from llmkit.operations.setup import Setup
 from llmkit.provider.interface import BaseProvider
 from llmkit.provider.operations import Operation, SupportsModels, SupportsPull
 from llmkit.resilience.retry import RetryPolicy
 from llmkit.transport.connection import Connection
 from llmkit.types.model_info import ModelInfo
+from llmkit.types.nearest import did_you_mean
 from llmkit.types.pricing import Pricing
+from llmkit.types.redaction import name_of
 
 if TYPE_CHECKING:
     from llmkit.engine.effects import Flow
@@ -139,11 +140,9 @@ def check_service_settings(settings: Mapping[str, object]) -> dict[str, object]:
     """Settings of `ServiceSettings`. Raises `ConfigError` for another name or a wrong value."""
     for name in settings:
         if name not in ServiceSettings.__annotations__:
-            near = difflib.get_close_matches(name, ServiceSettings.__annotations__, n=1, cutoff=0.5)
             known = ", ".join(ServiceSettings.__annotations__)
-            raise ConfigError(
-                f"there is no setting {name!r} here", hint=f"Did you mean {near[0]}?" if near else f"There are {known}"
-            )
+            hint = did_you_mean(name, ServiceSettings.__annotations__) or f"There are {known}"
+            raise ConfigError(f"there is no setting {name_of(name)} here", hint=hint)
     return check_settings(settings, call=False)
 
 
@@ -264,7 +263,7 @@ def find_model(
 def unknown_model(service: Service, model: str, listed: ModelList) -> ModelNotFound:
     """The error for a name that is not in the list, with the nearest that are."""
     heirs = [item for item in service.provider.successors(model) if row_of(service.provider, listed, item)]
-    near = heirs or nearest(model, (item.id for item in listed))
+    near = heirs or nearest_models(model, (item.id for item in listed))
     hint = f"Did you mean {' or '.join(near)}?" if near else f'See list_models("{service.provider.name}")'
     if heirs:
         hint = f"It has left the catalogue; take {' or '.join(heirs)}"

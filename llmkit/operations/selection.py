@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast, overload
 
 from llmkit.errors import BadRequest, ConfigError
 from llmkit.types.model_info import CAPABILITIES, ModelInfo
+from llmkit.types.nearest import did_you_mean, nearest
 from llmkit.types.settings import SAMPLING
 
 if TYPE_CHECKING:
@@ -166,9 +166,8 @@ def check_words(supports: Sequence[str], models: Sequence[ModelInfo]) -> None:
 
 def _check_word(word: str, known: Collection[str], text: str) -> None:
     if word not in known:
-        near = difflib.get_close_matches(word.lower(), sorted(known), n=1, cutoff=0.6)
         names = f"Capabilities: {', '.join(CAPABILITIES)}" if "supports" in text else f"Prices: {', '.join(known)}"
-        raise BadRequest(text.format(word), hint=f"Did you mean {near[0]}?" if near else names)
+        raise BadRequest(text.format(word), hint=did_you_mean(word, known) or names)
 
 
 def _prices(value: object) -> dict[str, Decimal] | None:
@@ -195,7 +194,7 @@ def _price(value: object) -> Decimal:
     return price
 
 
-def nearest(model: str, known: Iterable[str], most: int = 3) -> list[str]:
+def nearest_models(model: str, known: Iterable[str], most: int = 3) -> list[str]:
     """The known ids that a name may have been meant for: those that hold it, then those that look like it."""
     ids = {item.casefold(): item for item in known}
     name = model.casefold()
@@ -204,6 +203,6 @@ def nearest(model: str, known: Iterable[str], most: int = 3) -> list[str]:
     tails: dict[str, str] = {}
     for item in ids:
         tails.setdefault(item.rpartition("/")[2], item)
-    alike = difflib.get_close_matches(name, ids, n=most, cutoff=0.6)
-    alike += [tails[item] for item in difflib.get_close_matches(own, tails, n=most, cutoff=0.6)]
+    alike = nearest(name, ids, most, alike=0.6)
+    alike += [tails[item] for item in nearest(own, tails, most, alike=0.6)]
     return [ids[item] for item in dict.fromkeys([*holding, *alike])][:most]

@@ -10,7 +10,6 @@ data. A provider of the first group outranks a row of the second.
 
 from __future__ import annotations
 
-import difflib
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -19,7 +18,8 @@ from typing import TYPE_CHECKING, TypeAlias, cast
 
 from llmkit.errors import ConfigError, ProviderConflict, ProviderLoadError, UnknownProvider
 from llmkit.provider.interface import INTERFACE_VERSION, BaseProvider
-from llmkit.types.redaction import scrub
+from llmkit.types.nearest import did_you_mean
+from llmkit.types.redaction import name_of, scrub
 
 if TYPE_CHECKING:
     from importlib_metadata import EntryPoint
@@ -156,14 +156,10 @@ class _Registry:
 
     def _unknown(self, name: str) -> str:
         broken = "".join(f" ({error.message})" for error in self._broken)
-        return f"no provider is named {name!r}; installed: {', '.join(self.names()) or 'none'}{broken}"
+        return f"no provider is named {name_of(name)}; installed: {', '.join(self.names()) or 'none'}{broken}"
 
     def _suggestion(self, name: str) -> str:
-        everything = [*self.names(), *self.services()]
-        near = difflib.get_close_matches(name.lower(), everything, n=3, cutoff=0.6)
-        if near:
-            return f"Did you mean {' or '.join(near)}?"
-        return (
+        return did_you_mean(name, [*self.names(), *self.services()], most=3, alike=0.6) or (
             f"{len(self.services())} more services are known by name (llmkit providers --all); for any other "
             'OpenAI-compatible service use create_language("openai", model, base_url=...)'
         )

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from llmkit.errors import ConfigError, LLMError, Overloaded, RateLimited
+from llmkit.types.redaction import describe
 
 if TYPE_CHECKING:
     from tenacity import RetryCallState, Retrying
@@ -49,11 +50,13 @@ class RetryPolicy:
             if value is None and name == "total_attempts":
                 continue
             if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise ConfigError(f"{name} of the retry policy is {value!r}", hint=f"{name} is a whole number from 1")
+                kind = "a whole number of 1 or more"
+                raise ConfigError(f"{name} of the retry policy must be {kind}, not {describe(value)}")
         for name in ("backoff", "longest_backoff", "longest_hint"):
             value = getattr(self, name)
             if not isinstance(value, (int, float)) or not value >= 0:
-                raise ConfigError(f"{name} of the retry policy is {value!r}", hint=f"{name} is seconds, from 0")
+                kind = "seconds, 0 or more"
+                raise ConfigError(f"{name} of the retry policy must be {kind}, not {describe(value)}")
 
     def wait(self, error: LLMError, failures: int, rng: random.Random) -> float:
         """Seconds before the next request, after `failures` failed ones on this target.

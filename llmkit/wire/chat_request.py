@@ -9,6 +9,7 @@ from typing import cast
 from llmkit.errors import BadRequest, Unsupported
 from llmkit.types.messages import Message, ToolCall
 from llmkit.types.parts import AudioPart, FilePart, ImagePart, OtherPart, Part, TextPart
+from llmkit.types.redaction import name_of
 
 _KINDS = {TextPart: "text", ImagePart: "image_url", AudioPart: "input_audio", FilePart: "file"}
 #: Fields of an assistant turn that are an answer's, not a question's; a service gets those that it takes back.
@@ -104,7 +105,9 @@ def tool_choice(value: object, tools: object) -> object:
         return value
     names = tool_names(tools)
     if value not in names:
-        raise BadRequest(f"tool_choice names {value!r}", hint=f"Tools of this call: {', '.join(names) or 'none'}")
+        raise BadRequest(
+            f"tool_choice names {name_of(value)}", hint=f"Tools of this call: {', '.join(names) or 'none'}"
+        )
     return {"type": "function", "function": {"name": value}}
 
 

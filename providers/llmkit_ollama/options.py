@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from llmkit.types import Check, flag, number, one_of, whole, wrong
+from llmkit.types import Check, flag, name_of, number, one_of, whole, wrong
 
 _DURATION = re.compile(r"-?(?:[0-9]+(?:\.[0-9]+)?(?:ns|us|µs|ms|s|m|h))+\Z")
 THINK = ("low", "medium", "high", "max")
@@ -16,7 +16,7 @@ THINK = ("low", "medium", "high", "max")
 def _keep_alive(name: str, value: object) -> None:
     if isinstance(value, str):
         if not _DURATION.match(value):
-            raise wrong(name, value, 'Pass seconds as a number, or text such as "10m"')
+            raise wrong(name, value, 'seconds as a number, or text such as "10m"', say=name_of)
     else:
         number()(name, value)
 

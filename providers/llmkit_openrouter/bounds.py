@@ -11,11 +11,14 @@ from decimal import Decimal, InvalidOperation
 
 from llmkit.errors import BadRequest
 from llmkit.types import (
+    EFFORTS,
     Check,
     anything,
     either,
     flag,
     many,
+    measure,
+    name_of,
     number,
     one_of,
     table,
@@ -30,7 +33,6 @@ BREAKPOINT = table({"type": one_of("ephemeral"), "ttl": one_of("5m", "1h")}, req
 QUANTIZATIONS = ("int4", "int8", "fp4", "mxfp4", "nvfp4", "fp6", "fp8", "mxfp8", "fp16", "bf16", "fp32", "unknown")
 SORTS = ("price", "throughput", "latency", "exacto")
 PRICES: tuple[str, ...] = ("prompt", "completion", "request", "image", "audio")
-EFFORTS = ("max", "xhigh", "high", "medium", "low", "minimal", "none")
 TIERS = ("auto", "default", "flex", "priority", "fast", "scale")
 VERBOSITIES = ("low", "medium", "high", "xhigh", "max")
 MODALITIES = ("text", "image", "audio")
@@ -45,7 +47,7 @@ def price(name: str, value: object) -> None:
     except InvalidOperation:
         amount = None
     if amount is None or not amount.is_finite() or amount < 0:
-        raise wrong(name, value, f"{name} is USD per million tokens, 0 or more")
+        raise wrong(name, value, "USD per million tokens, 0 or more", say=name_of)
 
 
 def _cache_control(name: str, value: object) -> None:
@@ -64,7 +66,7 @@ def _category(name: str, value: object) -> None:
     text(30, 1)(name, value)
     said = str(value)
     if said != said.lower() or not said.replace("-", "").isalnum() or not said.isascii():
-        raise wrong(name, value, "Categories are lower case, with dashes")
+        raise wrong(name, value, "lower case, with dashes", say=name_of)
 
 
 def _percentiles(name: str, value: object) -> None:
@@ -74,15 +76,13 @@ def _percentiles(name: str, value: object) -> None:
 
 def _image_value(name: str, value: object) -> None:
     if isinstance(value, bool) or not isinstance(value, (str, int, float, list, tuple)):
-        raise wrong(name, value, f"{name} is text, a number or a list")
+        raise wrong(name, value, "text, a number or a list")
     if isinstance(value, (int, float)):
         number()(name, value)
 
 
 def _image_config(name: str, value: object) -> None:
-    table({}, rest=anything)(name, value)
-    for key, item in value.items() if isinstance(value, Mapping) else ():
-        _image_value(f"{name}.{key}", item)
+    table({}, rest=_image_value)(name, value)
 
 
 PROVIDER = table(
@@ -248,7 +248,7 @@ _SERVER_TOOLS = (
 def _name(name: str, value: object) -> None:
     text(64, 1)(name, value)
     if not all(char.isascii() and (char.isalnum() or char in "_-") for char in str(value)):
-        raise wrong(name, value, "A name is letters, digits, _ and -")
+        raise wrong(name, value, "letters, digits, _ and -", say=name_of)
 
 
 _TOOL = tagged(
@@ -296,7 +296,7 @@ def _metadata(name: str, value: object) -> None:
     table({}, rest=text(512))(name, value)
     if isinstance(value, Mapping):
         if len(value) > 16:
-            raise BadRequest(f"{name} has {len(value)} pairs", hint="OpenRouter takes at most 16")
+            raise wrong(name, value, "a dict of at most 16 pairs", say=measure)
         for key in value:
             text(64)(f"a key of {name}", key)
 

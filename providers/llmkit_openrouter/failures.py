@@ -25,6 +25,7 @@ from llmkit.errors import (
     ServerError,
 )
 from llmkit.types import scrub
+from llmkit.wire.chat_reply import mapping
 
 BY_TYPE: Mapping[str, type[LLMError]] = {
     "context_length_exceeded": ContextLengthExceeded,
@@ -76,11 +77,6 @@ PAGES: Mapping[type[LLMError], str] = {
     InsufficientCredit: "Add credit at https://openrouter.ai/credits, or set a lower max_tokens",
     ModelNotFound: "Models: https://openrouter.ai/models (ids have the form vendor/model)",
 }
-
-
-def mapping(value: object) -> Mapping[str, object]:
-    """The value if it is an object, else an empty one."""
-    return value if isinstance(value, Mapping) else {}
 
 
 def error_class(error: Mapping[str, object]) -> type[LLMError] | None:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 from llmkit.errors import BadRequest, LLMError, ModelNotFound
 from llmkit.provider import Call, HTTPRequest, Operation
-from llmkit.types import SAMPLING, Message, Settings
+from llmkit.types import Message, Settings
 from llmkit.wire import cache_marks
 from llmkit.wire import chat_errors as errors
 from llmkit.wire.chat import ChatProvider
+from llmkit.wire.chat_reply import mapping
 from llmkit_openrouter import bounds, failures, names
 from llmkit_openrouter.options import OpenRouterOptions
 from llmkit_openrouter.turns import check_turn
@@ -45,7 +46,14 @@ class OpenRouterProvider(ChatProvider):
         "OPENROUTER_TIMEOUT": "timeout",
         "OPENROUTER_MAX_CONTEXT_MESSAGES": "max_context_messages",
     }
-    supported = SAMPLING | {"site_url", "app_name"}
+    supported = frozenset(
+        {
+            "temperature", "top_p", "top_k", "min_p", "top_a", "max_tokens", "frequency_penalty", "presence_penalty",
+            "repetition_penalty", "seed", "stop", "n", "logprobs", "top_logprobs", "logit_bias", "tools", "tool_choice",
+            "parallel_tool_calls", "structured", "reasoning", "user", "metadata", "service_tier", "modalities", "audio",
+            "prediction", "verbosity", "site_url", "app_name",
+        }
+    )  # fmt: skip
     options_type = OpenRouterOptions
     max_tokens_field = "max_completion_tokens"
     system_role = "developer"
@@ -163,11 +171,11 @@ class OpenRouterProvider(ChatProvider):
             made = super().make_error(call, error, status, headers)
             cls = type(made)
         said = {**error, "message": failures.cause_text(error)}
-        details = {**failures.mapping(error.get("metadata")), **failures.mapping(error.get("availability"))}
+        details = {**mapping(error.get("metadata")), **mapping(error.get("availability"))}
         made = errors.make(
             cls, said, status=status, headers=headers, hint=self._advice(call, error, cls), details=details
         )
-        availability = failures.mapping(error.get("availability"))
+        availability = mapping(error.get("availability"))
         kind = availability.get("code") or details.get("error_type") or error.get("error_type")
         made.code = str(kind) if isinstance(kind, str) else made.code
         if (again := failures.request_stays(error)) is not None:

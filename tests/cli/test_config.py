@@ -107,7 +107,7 @@ def test_without_a_file(shell: Any) -> None:
     [
         ((), "[profiles.smart]\ntemprature = 1", "profiles.smart.temprature. Did you mean temperature?"),
         ((), "default_profile = smart", "line 1"),
-        ((), "[profiles.a]\nprovider = 'openai'\nmax_tokens = 1.5", "profiles.a.max_tokens is 1.5. max_tokens is"),
+        ((), "[profiles.a]\nprovider = 'openai'\nmax_tokens = 1.5", "profiles.a.max_tokens must be a whole number of 1 or more, not 1.5"),
         ((), "[profiles.a]\nprovider = 'openai'\nbase_ulr = 'x'", "Did you mean base_url?"),
         (("smrt",), FILE, "Did you mean smart?"),
         (("broken",), FILE, "ABSENT_X, which is not set"),

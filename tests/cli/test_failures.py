@@ -36,7 +36,7 @@ def free_port() -> int:
         (("-p", "openruter", "-m", "a/b"), {}, 2, ["no provider is named 'openruter'", "Did you mean openrouter"]),
         (("-p", "qqqq", "-m", "x"), {}, 2, ["llmkit providers --all", "-p openai -m MODEL --base-url URL"]),
         (("-p", "openai"), {}, 2, ["no model is named", "-m MODEL"]),
-        ((*OPENROUTER, "--temperature", "3"), {}, 2, ["temperature is 3", "0 to 2"]),
+        ((*OPENROUTER, "--temperature", "3"), {}, 2, ["temperature must be a number from 0 to 2, not 3"]),
         ((*OPENROUTER, "--temperature", "warm"), {}, 2, ["--temperature"]),
         ((*OPENROUTER, "--tempature", "1"), {}, 2, ["--tempature"]),
         ((*OPENROUTER, "--set", "temprature=1"), {}, 2, ["no setting 'temprature'", "Did you mean temperature?"]),

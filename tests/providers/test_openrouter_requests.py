@@ -27,7 +27,7 @@ from llmkit.config.setting_checks import check_settings
 from llmkit.provider.interface import Call
 from llmkit.provider.registry import get_provider
 from llmkit.types.messages import to_messages
-from llmkit.types.settings import SAMPLING
+from llmkit.types.settings import EFFORTS, SAMPLING
 from llmkit_openrouter import OpenRouterOptions, bounds
 
 if TYPE_CHECKING:
@@ -40,6 +40,8 @@ SHARED: Final = Path(os.environ.get("LLMKIT_SHARED") or Path(__file__).parents[3
 DOCUMENT: Final = SHARED / "openrouter" / "openapi.yaml"
 RECORDED: Final = SHARED / "wire" / "openrouter.jsonl"
 PROVIDER: Final = get_provider("openrouter")
+#: The settings that OpenRouter has, beside those in headers.
+HAS: Final = PROVIDER.supported & SAMPLING
 OPTIONS: Final = frozenset(OpenRouterOptions.__dataclass_fields__)
 #: Options that travel as headers.
 HEADERS: Final = {"categories", "metadata", "cache", "cache_ttl"}
@@ -199,7 +201,7 @@ SERVER_TOOL: Final = st.one_of(
 )
 REASONING: Final = st.one_of(
     some(
-        effort=st.sampled_from(bounds.EFFORTS),
+        effort=st.sampled_from(EFFORTS),
         exclude=st.booleans(),
         enabled=st.booleans(),
         summary=st.sampled_from(["auto", "concise", "detailed"]),
@@ -246,7 +248,7 @@ SETTINGS: Final = some(
             ),
         }
     ),
-    reasoning=st.sampled_from(bounds.EFFORTS) | st.integers(1, 10**6) | st.booleans(),
+    reasoning=st.sampled_from(EFFORTS) | st.integers(1, 10**6) | st.booleans(),
     user=TEXT,
     metadata=st.dictionaries(TEXT, TEXT, max_size=16),
     service_tier=st.sampled_from(bounds.TIERS),
@@ -349,7 +351,7 @@ def agreeing(given: dict[str, Any], options: OpenRouterOptions | None) -> dict[s
 
 def test_every_setting_and_option_is_generated() -> None:
     """The strategies below have each setting and each option, so that none is left out when one is added."""
-    assert set(SETTINGS.wrapped_strategy.optional) == set(SAMPLING)  # type: ignore[attr-defined]
+    assert set(SETTINGS.wrapped_strategy.optional) == HAS  # type: ignore[attr-defined]
     assert set(OPTION_FIELDS) == OPTIONS
 
 
@@ -372,7 +374,7 @@ def test_every_request_is_valid(
         assert all(isinstance(value, str) and value.isascii() for value in options.headers().values())
 
 
-@pytest.mark.parametrize("name", sorted(SAMPLING))
+@pytest.mark.parametrize("name", sorted(HAS))
 @settings(max_examples=max(EXAMPLES // 8, 20), deadline=None)
 @given(data=st.data(), stream=st.booleans())
 def test_each_setting_alone_is_valid(name: str, data: st.DataObject, stream: bool) -> None:
@@ -423,7 +425,7 @@ JUNK: Final = st.recursive(
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("name", sorted(SAMPLING))
+@pytest.mark.parametrize("name", sorted(HAS))
 @settings(max_examples=max(EXAMPLES // 4, 40), deadline=None)
 @given(value=JUNK)
 def test_any_value_of_a_setting_is_refused_or_valid(name: str, value: Any) -> None:

@@ -224,7 +224,7 @@ def test_settings_are_checked():
     model = FakeModel("a")
     with pytest.raises(ConfigError, match="temperature"):
         model.chat_complete("x", temperatur=1)  # type: ignore[call-overload]
-    with pytest.raises(ConfigError, match="temperature goes from 0 to 2"):
+    with pytest.raises(ConfigError, match="temperature must be a number from 0 to 2, not 3"):
         FakeModel("a", temperature=3)
     with pytest.raises(ConfigError, match="belongs to the model"):
         FakeModel("a", api_key="sk-123")  # type: ignore[call-arg]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from llmkit.config.file.problem import ConfigFileError, dotted, quoted, wrong
-from llmkit.config.setting_checks import describe
+from llmkit.types.redaction import describe
 
 MOST = 1000
 LONGEST_CHAIN = 10

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from llmkit.config.file.problem import wrong
 from llmkit.config.file.references import malformed, one_variable, texts
 from llmkit.config.file.secrets import holds_secret
-from llmkit.config.setting_checks import describe
+from llmkit.types.redaction import describe
 
 DEEPEST = 8
 _REFER = 'Put it into an environment variable, and its name here: key_env = "NAME", or "${NAME}" in a text'

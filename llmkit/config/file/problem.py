@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable
 
@@ -46,10 +45,3 @@ def dotted(*names: str) -> str:
 def quoted(name: object) -> str:
     """A name out of the file for an error text: short, and without what looks like a key."""
     return f'"{scrub(str(name), _LONGEST)}"'
-
-
-def nearest(name: str, known: Iterable[str]) -> str | None:
-    """A hint that names the nearest of `known`; `None` where none is near."""
-    by_case = {item.lower(): item for item in known}
-    near = difflib.get_close_matches(name.lower()[:_LONGEST], sorted(by_case), n=1, cutoff=0.5)
-    return f"Did you mean {by_case[near[0]]}?" if near else None

@@ -12,10 +12,11 @@ from typing import cast
 
 from llmkit.config.file.aliases import check_aliases, follow
 from llmkit.config.file.content import check_values
-from llmkit.config.file.problem import ConfigFileError, dotted, nearest, quoted, wrong
+from llmkit.config.file.problem import ConfigFileError, dotted, quoted, wrong
 from llmkit.config.file.references import VARIABLE, one_variable
 from llmkit.config.file.setting_values import KNOWN, check_setting
-from llmkit.config.setting_checks import describe
+from llmkit.types.nearest import did_you_mean
+from llmkit.types.redaction import describe
 
 _TOP = ("default_profile", "profiles", "providers", "aliases")
 _IN_PROFILE = (KNOWN - {"options"}) | {"provider", "model", "key_env"}
@@ -150,7 +151,7 @@ def _check_fallbacks(file: ConfigFile, section: Section) -> None:
                 f"names no profile {quoted(name)}",
                 "fallbacks",
                 str(index),
-                hint=nearest(name, known) or 'Name a profile of this file, or "provider:model"',
+                hint=did_you_mean(name, known) or 'Name a profile of this file, or "provider:model"',
             )
 
 
@@ -245,10 +246,12 @@ def _table(path: str, value: object, *names: str) -> Mapping[str, object]:
 
 def _unknown(path: str, where: tuple[str, ...], known: Iterable[str], hint: str | None = None) -> ConfigFileError:
     key = dotted(*where)
-    near = hint or nearest(where[-1], known) or f"There are: {', '.join(sorted(known))}"
+    near = hint or did_you_mean(where[-1], known) or f"There are: {', '.join(sorted(known))}"
     return ConfigFileError(f"there is no setting {key}", path=path, key=key, hint=near)
 
 
 def _near(name: str, profiles: Iterable[str]) -> str:
     names = list(profiles)
-    return nearest(name, names) or (f"There are: {', '.join(names)}" if names else "The file has no [profiles.NAME]")
+    return did_you_mean(name, names) or (
+        f"There are: {', '.join(names)}" if names else "The file has no [profiles.NAME]"
+    )

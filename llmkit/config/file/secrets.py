@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from llmkit.config.file.references import without
-from llmkit.types.redaction import credentials
+from llmkit.types.redaction import holds_key
 
 #: Scheme and host of an address; hosts such as api-inference.example look like keys.
 _HOST = re.compile(r"(?<![\w])[a-z][a-z0-9+]{1,9}://[^\s/?#@]*(?=[\s/?#]|\Z)")
@@ -16,8 +16,6 @@ _CREDENTIAL = re.compile(
     r"|(?:access|auth|bearer|session|refresh|id)[-_]?token|x[-_].*token"
     r"|(?:access|license|master|private|secret|signing|subscription|virtual)[-_]?key)|^token)\Z"
 )
-_LEAST, _LEAST_SURE = 20, 11
-_SURE = re.compile(r"(?i)(?:sk|gsk)[-_]")
 
 
 def names_credential(name: str) -> bool:
@@ -32,11 +30,4 @@ def holds_secret(name: str, text: str) -> bool:
         return True
     if (match := _PASSWORD.search(text)) and without(match["password"]):
         return True
-    return any(_sure(found) for found in credentials(_HOST.sub(" ", rest)))
-
-
-def _sure(found: str) -> bool:
-    """Words such as `api-inference` and `bearer market` look like keys too; a key is long and holds a digit."""
-    if _SURE.match(found):
-        return len(found) >= _LEAST_SURE
-    return len(found) >= _LEAST and any(char.isdigit() for char in found)
+    return holds_key(_HOST.sub(" ", rest))

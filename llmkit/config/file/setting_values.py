@@ -7,11 +7,13 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, cast
 
-from llmkit.config.file.problem import ConfigFileError, dotted, nearest, wrong
+from llmkit.config.file.problem import ConfigFileError, dotted, wrong
 from llmkit.config.file.references import variables
-from llmkit.config.setting_checks import check_settings, describe
+from llmkit.config.setting_checks import check_settings
 from llmkit.errors import ConfigError
 from llmkit.resilience.retry import RetryPolicy
+from llmkit.types.nearest import did_you_mean
+from llmkit.types.redaction import describe
 from llmkit.types.settings import Settings
 
 KNOWN = frozenset(Settings.__annotations__)
@@ -50,8 +52,12 @@ def at_key(error: ConfigError, name: str, path: str, where: tuple[str, ...]) -> 
     key = dotted(*where)
     said = error.message.removeprefix(name)
     message = f"{key}{said}" if said != error.message else f"{key}: {said}"
-    hint = error.hint.replace("True", "true").replace("False", "false").replace("a dict", "a table")
-    return ConfigFileError(message, path=path, key=key, hint=hint)
+    return ConfigFileError(_in_toml(message), path=path, key=key, hint=_in_toml(error.hint))
+
+
+def _in_toml(said: str) -> str:
+    """The words of Python's values as TOML's."""
+    return said.replace("True", "true").replace("False", "false").replace("a dict", "a table")
 
 
 def _policy(value: object, path: str, where: tuple[str, ...]) -> RetryPolicy | None:
@@ -64,7 +70,7 @@ def _policy(value: object, path: str, where: tuple[str, ...]) -> RetryPolicy | N
     for name in value:
         if name not in known:
             inner = dotted(*where, name)
-            hint = nearest(name, known) or f"It has {', '.join(known)}"
+            hint = did_you_mean(name, known) or f"It has {', '.join(known)}"
             raise ConfigFileError(f"there is no setting {inner}", path=path, key=inner, hint=hint)
     try:
         return RetryPolicy(**cast("dict[str, Any]", value))
