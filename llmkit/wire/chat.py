@@ -18,7 +18,7 @@ from llmkit.provider.operations import Operation
 from llmkit.types.messages import Message
 from llmkit.types.responses import Choice, Response
 from llmkit.types.secret import Secret
-from llmkit.types.settings import EFFORTS, SAMPLING, Settings
+from llmkit.types.settings import EFFORTS, Settings
 from llmkit.types.usage import UNKNOWN_COST, Cost, Usage
 from llmkit.wire import cache_marks
 from llmkit.wire import chat_errors as errors
@@ -44,7 +44,13 @@ if TYPE_CHECKING:
     from llmkit.types.model_info import ModelInfo
 
 #: What OpenAI's chat completions have. A compatible service is taken to have the same.
-OPENAI_SETTINGS = SAMPLING - {"top_k", "min_p", "top_a", "repetition_penalty"}
+OPENAI_SETTINGS = frozenset(
+    {
+        "temperature", "top_p", "max_tokens", "frequency_penalty", "presence_penalty", "seed", "stop", "n", "logprobs",
+        "top_logprobs", "logit_bias", "tools", "tool_choice", "parallel_tool_calls", "structured", "reasoning", "user",
+        "metadata", "service_tier", "modalities", "audio", "prediction", "verbosity",
+    }
+)  # fmt: skip
 
 
 class ChatProvider(BaseProvider):
@@ -152,7 +158,7 @@ class ChatProvider(BaseProvider):
             return {"reasoning_effort": value}
         raise Unsupported(
             f"{self.title or self.name} takes reasoning as an effort word, not as a budget of tokens",
-            hint=f"Use one of {', '.join(sorted(EFFORTS))}",
+            hint=f"Use one of {', '.join(EFFORTS)}",
         )
 
     def option_fields(self, call: Call) -> Mapping[str, object]:

@@ -22,7 +22,7 @@ from llmkit.provider.registry import get_provider
 from llmkit.testing.contract import Failure, ProviderContract, Sample
 from llmkit.testing.contract.requests import VALUES
 from llmkit.testing.simulator import Simulator
-from llmkit.types.settings import SAMPLING
+from llmkit.types.settings import ATTRIBUTION, SAMPLING
 from llmkit_ollama import OllamaProvider
 from llmkit_openai import OpenAIProvider
 from llmkit_openrouter import OpenRouterProvider
@@ -261,5 +261,6 @@ class TestOllama(ProviderContract):
 
 
 def test_the_contract_knows_every_setting():
-    """A setting that llmkit gains must gain a value in the contract."""
-    assert set(VALUES) == SAMPLING | {"site_url", "app_name"}
+    """The contract has a value of every setting that goes to a service: the example of its rule."""
+    assert set(VALUES) == SAMPLING | ATTRIBUTION
+    assert None not in VALUES.values()

@@ -13,55 +13,16 @@ from llmkit.provider.exchange import HTTPRequest
 from llmkit.testing.contract.given import CONVERSATION, KEY, QUESTION, Given, as_settings
 from llmkit.types.messages import Message
 from llmkit.types.secret import Secret
-from llmkit.types.settings import SAMPLING
+from llmkit.types.settings import ATTRIBUTION, RULES, SAMPLING
 
-_TOOL = {
-    "type": "function",
-    "function": {
-        "name": "distance",
-        "description": "How far something is.",
-        "parameters": {"type": "object", "properties": {"to": {"type": "string"}}, "required": ["to"]},
-    },
-}
 #: A value of every setting that goes to a service.
-VALUES: Mapping[str, object] = {
-    "temperature": 0.5,
-    "top_p": 0.9,
-    "top_k": 40,
-    "min_p": 0.05,
-    "top_a": 0.1,
-    "max_tokens": 64,
-    "frequency_penalty": 0.5,
-    "presence_penalty": 0.5,
-    "repetition_penalty": 1.1,
-    "seed": 7,
-    "stop": ["END"],
-    "n": 2,
-    "logprobs": True,
-    "top_logprobs": 2,
-    "logit_bias": {"50256": -100},
-    "tools": [_TOOL],
-    "tool_choice": "required",
-    "parallel_tool_calls": False,
-    "structured": {"type": "object", "properties": {"city": {"type": "string"}}},
-    "reasoning": "low",
-    "user": "user-1",
-    "metadata": {"purpose": "contract"},
-    "service_tier": "auto",
-    "modalities": ["text"],
-    "audio": {"voice": "alloy", "format": "wav"},
-    "prediction": {"type": "content", "content": "384400"},
-    "verbosity": "low",
-    "site_url": "https://app.example",
-    "app_name": "Contract",
-}
+VALUES: Mapping[str, object] = {name: RULES[name].example for name in sorted(SAMPLING | ATTRIBUTION)}
 #: Settings that only make sense beside others.
 NEEDS: Mapping[str, Mapping[str, object]] = {
     "top_logprobs": {"logprobs": True},
-    "tool_choice": {"tools": [_TOOL]},
-    "parallel_tool_calls": {"tools": [_TOOL]},
+    "tool_choice": {"tools": VALUES["tools"]},
+    "parallel_tool_calls": {"tools": VALUES["tools"]},
 }
-_NAMES = sorted(SAMPLING | {"site_url", "app_name"})
 
 
 class RequestRules(Given):
@@ -139,7 +100,7 @@ class RequestRules(Given):
         """A setting that the provider does not name in `supported` raises `Unsupported`, and can be dropped."""
         wrong: list[str] = []
         with self.registered() as name:
-            for setting in _NAMES:
+            for setting in VALUES:
                 if setting in self.provider.supported or setting == "structured":
                     continue  # A structure is asked for by an instruction where the service has no form of its own.
                 wanted = self.given_settings(**{setting: self._value(setting)})
@@ -155,7 +116,7 @@ class RequestRules(Given):
 
     def test_supported_settings_reach_the_request(self) -> None:
         """Every setting in `supported` is accepted and changes the request or the endpoint."""
-        unknown = self.provider.supported - set(_NAMES)
+        unknown = self.provider.supported - set(VALUES)
         assert not unknown, f"supported names what is no setting: {', '.join(sorted(unknown))}"
         dropped: list[str] = []
         for setting in sorted(self.provider.supported):
