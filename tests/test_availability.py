@@ -27,7 +27,7 @@ from llmkit import (
     Unsupported,
 )
 from llmkit.operations.availability import Availability, check_available, check_key
-from llmkit.operations.known_models import path_of
+from llmkit.operations.known_models import list_path
 from llmkit.operations.lists import list_models
 from llmkit.testing.simulator import Reply, Simulator
 
@@ -311,7 +311,7 @@ def test_a_model_out_of_an_old_list_says_so(sim: Simulator, drive: Drive) -> Non
     """Where the list cannot be asked for, the kept one serves; the check names its day."""
     where = {"base_url": sim.openrouter_url, "api_key": KEY}
     list_models("openrouter", **where)
-    path = path_of("openrouter", sim.openrouter_url)
+    path = list_path("openrouter", sim.openrouter_url)
     path.write_text(json.dumps({**json.loads(path.read_text()), "fetched_at": 1_767_225_600}))
     sim.script_for("/api/v1/models", *[Reply(status=503)] * 8)
     found = do(drive, check_available, "openrouter", "openai/gpt-4o", **where)

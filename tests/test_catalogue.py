@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 
 from llmkit import ModelEndpoint, ModelInfo, PriceOverride, Pricing, UnknownProvider
 from llmkit.operations import known_models as catalogue
-from llmkit.operations.known_models import known_model, load, path_of, store
+from llmkit.operations.known_models import known_model, list_path, load_list, store_list
 from llmkit.operations.lists import known_models
 from llmkit.operations.selection import Wanted, select
 from llmkit.provider.registry import get_provider
@@ -67,9 +67,9 @@ def rewrite(path: Path, **changes: Any) -> None:
 
 def test_what_is_kept_comes_back() -> None:
     """A list comes back as it was, every field of every row, and unknown stays unknown."""
-    store("acme", URL, [FULL, BARE], 1234.5)
-    catalogue._held.clear()
-    kept = load("acme", URL)
+    store_list("acme", URL, [FULL, BARE], 1234.5)
+    catalogue._loaded.clear()
+    kept = load_list("acme", URL)
     assert kept is not None
     assert (kept.models, kept.fetched_at) == ((FULL, BARE), 1234.5)
     unset = [item.name for item in fields(FULL) if getattr(FULL, item.name) == getattr(BARE, item.name)]
@@ -84,8 +84,8 @@ def test_every_kind_of_field_has_a_check() -> None:
 
 def test_a_number_of_money_in_a_field_without_a_name_does_not_hinder() -> None:
     """What JSON has no form for is kept in a plain one."""
-    store("acme", URL, [ModelInfo("x", extra={"price": Decimal("0.5"), "when": date(2026, 1, 2)})], 1.0)
-    kept = load("acme", URL)
+    store_list("acme", URL, [ModelInfo("x", extra={"price": Decimal("0.5"), "when": date(2026, 1, 2)})], 1.0)
+    kept = load_list("acme", URL)
     assert kept is not None
     assert kept.models[0].extra == {"price": 0.5, "when": "2026-01-02"}
 
@@ -94,16 +94,16 @@ def test_each_provider_and_address_has_its_own_file() -> None:
     """Lists do not mix; names that differ in letters that a file name cannot have do not either."""
     places = [("acme", URL), ("acme", f"{URL}/x"), ("other", URL), ("a/b", URL), ("a b", URL), ("..", URL)]
     for index, (name, url) in enumerate(places):
-        store(name, url, [ModelInfo(f"m{index}")], 1.0)
-    assert [load(name, url).models[0].id for name, url in places] == [f"m{i}" for i in range(len(places))]  # type: ignore[union-attr]
-    assert len({path_of(name, url).parent for name, url in places}) == 1
+        store_list(name, url, [ModelInfo(f"m{index}")], 1.0)
+    assert [load_list(name, url).models[0].id for name, url in places] == [f"m{i}" for i in range(len(places))]  # type: ignore[union-attr]
+    assert len({list_path(name, url).parent for name, url in places}) == 1
 
 
 def test_the_file_is_the_owners_and_names_no_address() -> None:
     """Folder 0700, file 0600, nothing left beside it; user, password and query of an address stand nowhere."""
     secret = "https://user:canary-password@host.example/v1?token=canary-token"
-    store("acme", secret, [FULL], time.time())
-    path = path_of("acme", secret)
+    store_list("acme", secret, [FULL], time.time())
+    path = list_path("acme", secret)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
     assert list(path.parent.iterdir()) == [path]
@@ -137,12 +137,12 @@ DAMAGED: dict[str, bytes] = {
 @pytest.mark.parametrize("data", DAMAGED.values(), ids=DAMAGED)
 def test_a_file_that_cannot_be_read_is_not_there(data: bytes) -> None:
     """A damaged, foreign or newer file is as if it was not there, and the next list takes its place."""
-    store("acme", URL, [FULL], time.time())
-    assert load("acme", URL) is not None
-    path_of("acme", URL).write_bytes(data)
-    assert load("acme", URL) is None
-    store("acme", URL, [BARE], time.time())
-    kept = load("acme", URL)
+    store_list("acme", URL, [FULL], time.time())
+    assert load_list("acme", URL) is not None
+    list_path("acme", URL).write_bytes(data)
+    assert load_list("acme", URL) is None
+    store_list("acme", URL, [BARE], time.time())
+    kept = load_list("acme", URL)
     assert kept is not None
     assert kept.models == (BARE,)
 
@@ -158,8 +158,8 @@ json_values = st.recursive(
 @given(st.data())
 def test_no_value_in_a_file_reaches_a_user(data: st.DataObject) -> None:
     """Whatever stands in any one place of a file, it is read as if it was not there, or gives rows that work."""
-    store("acme", URL, [FULL], 1.0)
-    path = path_of("acme", URL)
+    store_list("acme", URL, [FULL], 1.0)
+    path = list_path("acme", URL)
     document = json.loads(path.read_text())
     place: Any = document
     while True:
@@ -170,9 +170,9 @@ def test_no_value_in_a_file_reaches_a_user(data: st.DataObject) -> None:
             break
         place = place[key]
     path.write_text(json.dumps(document))
-    kept = load("acme", URL)
+    kept = load_list("acme", URL)
     for model in kept.models if kept else ():
-        select([model], Wanted.checked(free=True, max_price=1, min_context=5, supports="tools", query="x"))
+        select([model], Wanted.read(free=True, max_price=1, min_context=5, supports="tools", query="x"))
         assert ModelInfo.from_dict(model.to_dict()).id == model.id
         assert repr(model)
         assert model.throughput is None or isfinite(model.throughput)
@@ -187,8 +187,8 @@ def test_a_list_that_cannot_be_kept_is_not_kept(place: str, tmp_path: Path, monk
     else:
         folder = Path("/proc/nowhere")
     monkeypatch.setenv("XDG_CACHE_HOME", str(folder))
-    store("acme", URL, [FULL], time.time())
-    assert load("acme", URL) is None
+    store_list("acme", URL, [FULL], time.time())
+    assert load_list("acme", URL) is None
     assert not [path for path in tmp_path.rglob("*") if path.suffix == ".tmp"]
 
 
@@ -198,11 +198,11 @@ def test_a_full_disk_leaves_the_old_list(tmp_path: Path) -> None:
     code = """
         import resource
         from llmkit import ModelInfo
-        from llmkit.operations.known_models import load, store
-        store("acme", "u", [ModelInfo("old")], 1.0)
+        from llmkit.operations.known_models import load_list, store_list
+        store_list("acme", "u", [ModelInfo("old")], 1.0)
         resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
-        store("acme", "u", [ModelInfo(f"new-{n}") for n in range(1000)], 2.0)
-        print([item.id for item in load("acme", "u").models])
+        store_list("acme", "u", [ModelInfo(f"new-{n}") for n in range(1000)], 2.0)
+        print([item.id for item in load_list("acme", "u").models])
     """
     done = subprocess.run(
         [sys.executable, "-c", dedent(code)],
@@ -218,20 +218,20 @@ def test_a_full_disk_leaves_the_old_list(tmp_path: Path) -> None:
 def _write(folder: str, number: int, rounds: int) -> None:
     os.environ["XDG_CACHE_HOME"] = folder
     for _ in range(rounds):
-        store("acme", URL, [ModelInfo(f"{number}-{row}", "acme") for row in range(300)], time.time())
+        store_list("acme", URL, [ModelInfo(f"{number}-{row}", "acme") for row in range(300)], time.time())
 
 
 def test_processes_that_write_at_once_leave_a_whole_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """While two processes write again and again, every reading finds the list of one of them, whole."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    store("acme", URL, [ModelInfo(f"0-{row}", "acme") for row in range(300)], time.time())
+    store_list("acme", URL, [ModelInfo(f"0-{row}", "acme") for row in range(300)], time.time())
     context = multiprocessing.get_context("spawn")
     writers = [context.Process(target=_write, args=(str(tmp_path), number, 60)) for number in (1, 2)]
     for writer in writers:
         writer.start()
     seen = set()
     while any(writer.is_alive() for writer in writers):
-        kept = load("acme", URL)
+        kept = load_list("acme", URL)
         assert kept is not None
         numbers = {item.id.partition("-")[0] for item in kept.models}
         assert len(numbers) == 1
@@ -246,16 +246,16 @@ def test_processes_that_write_at_once_leave_a_whole_file(tmp_path: Path, monkeyp
 
 def test_a_file_is_read_once_until_it_changes() -> None:
     """A second look reads nothing anew; a list that another process wrote is seen at once."""
-    store("acme", URL, [BARE], time.time())
-    first = load("acme", URL)
+    store_list("acme", URL, [BARE], time.time())
+    first = load_list("acme", URL)
     assert first is not None
-    assert load("acme", URL) is first
-    store("acme", URL, [FULL], time.time())
-    second = load("acme", URL)
+    assert load_list("acme", URL) is first
+    store_list("acme", URL, [FULL], time.time())
+    second = load_list("acme", URL)
     assert second is not None
     assert second.models == (FULL,)
-    path_of("acme", URL).unlink()
-    assert load("acme", URL) is None
+    list_path("acme", URL).unlink()
+    assert load_list("acme", URL) is None
 
 
 # What is known without asking
@@ -265,7 +265,7 @@ def test_what_is_known_comes_from_the_list_of_the_address() -> None:
     """A row of a kept list counts at its own address only, whatever address that is."""
     with registered(Acme):
         provider = get_provider("acme")
-        store("acme", "https://elsewhere.example", [FULL], time.time())
+        store_list("acme", "https://elsewhere.example", [FULL], time.time())
         assert known_model(provider, "https://elsewhere.example", "acme/full") == FULL
         assert known_model(provider, "https://elsewhere.example", "acme/none") is None
         assert known_model(provider, URL, "acme/full") is None
@@ -282,7 +282,7 @@ def test_the_table_of_the_provider_speaks_of_its_own_address() -> None:
 
 def test_list_and_table_are_joined() -> None:
     """What the list leaves open comes from the table, and the source names both."""
-    store("acme", URL, [ModelInfo("gpt-4o", "acme", context_length=5)], time.time())
+    store_list("acme", URL, [ModelInfo("gpt-4o", "acme", context_length=5)], time.time())
     with registered(Acme):
         known = known_model(get_provider("acme"), URL, "gpt-4o")
     assert known is not None
@@ -293,8 +293,8 @@ def test_list_and_table_are_joined() -> None:
 @pytest.mark.parametrize(("days", "found"), [(0, True), (29, True), (31, False)])
 def test_a_list_is_trusted_for_a_month(days: int, found: bool) -> None:
     """A list of up to 30 days counts; of an older one nothing is known."""
-    store("acme", URL, [FULL], time.time())
-    rewrite(path_of("acme", URL), fetched_at=time.time() - days * 86_400)
+    store_list("acme", URL, [FULL], time.time())
+    rewrite(list_path("acme", URL), fetched_at=time.time() - days * 86_400)
     with registered(Acme):
         assert (known_model(get_provider("acme"), URL, "acme/full") is not None) is found
 
@@ -306,7 +306,7 @@ def test_names_are_compared_as_the_provider_does() -> None:
         ModelInfo("n:latest", "acme", size=2),
         ModelInfo("n", "acme", size=3),
     ]
-    store("acme", URL, rows, time.time())
+    store_list("acme", URL, rows, time.time())
     with registered(Detailed):
         provider = get_provider("acme")
         sizes = [getattr(known_model(provider, URL, name), "size", None) for name in ("m", "m:latest", "n", "o")]
@@ -317,7 +317,7 @@ def test_the_last_list_by_the_name_of_the_provider() -> None:
     """What was listed last where a name leads, without key and question; nothing where nothing was."""
     with registered(Acme):
         assert known_models("acme") == ()
-        store("acme", URL, [FULL], 1.0)
+        store_list("acme", URL, [FULL], 1.0)
         assert known_models("acme") == (FULL,)
     with pytest.raises(UnknownProvider):
         known_models("no-such-provider")
@@ -329,7 +329,7 @@ def test_looking_up_never_raises() -> None:
     def broken(*_: object) -> None:
         raise RuntimeError("a fault of the provider")
 
-    store("acme", URL, [FULL], time.time())
+    store_list("acme", URL, [FULL], time.time())
     for name in ("known_model", "same_model", "normalise_base_url"):
         with registered(Acme, **{name: broken}):
             assert known_model(get_provider("acme"), URL, "no-such") is None

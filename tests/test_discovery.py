@@ -34,7 +34,7 @@ from llmkit import (
     Unsupported,
 )
 from llmkit.operations.availability import check_available
-from llmkit.operations.known_models import path_of
+from llmkit.operations.known_models import list_path
 from llmkit.operations.lists import alist_models, get_model_info, list_free_models, list_models
 from llmkit.testing.simulator import Reply, Simulator
 
@@ -74,7 +74,7 @@ def lists(sim: Simulator) -> int:
 
 def aged(sim: Simulator, seconds: float) -> None:
     """Make the kept list of acme older."""
-    path = path_of("acme", sim.openai_url)
+    path = list_path("acme", sim.openai_url)
     value = json.loads(path.read_text())
     path.write_text(json.dumps({**value, "fetched_at": time.time() - seconds}))
 
@@ -215,7 +215,7 @@ def test_without_a_kept_list_the_error_is_raised(sim: Simulator, drive: Drive, k
     with pytest.raises(error) as caught:
         do(drive, list_models, "acme", **at(sim, timeout=1.0))
     assert caught.value.provider == "acme"
-    assert not path_of("acme", sim.openai_url).exists()
+    assert not list_path("acme", sim.openai_url).exists()
 
 
 def test_nobody_answers(drive: Drive, closed_port: int) -> None:
@@ -260,7 +260,7 @@ def test_a_cache_that_cannot_be_written_hinders_nothing(
 def test_a_damaged_cache_heals(sim: Simulator, drive: Drive) -> None:
     """A file that cannot be read is replaced."""
     do(drive, list_models, "acme", **at(sim))
-    path = path_of("acme", sim.openai_url)
+    path = list_path("acme", sim.openai_url)
     path.write_bytes(path.read_bytes()[:100])
     do(drive, list_models, "acme", **at(sim))
     assert {row["id"] for row in json.loads(path.read_text())["models"]} >= IDS
@@ -270,7 +270,7 @@ def test_a_damaged_cache_heals(sim: Simulator, drive: Drive) -> None:
 def test_the_key_stays_out_of_the_cache(sim: Simulator, drive: Drive) -> None:
     """No byte of the cache folder holds the key."""
     do(drive, list_models, "acme", **at(sim))
-    files = [path for path in path_of("acme", sim.openai_url).parent.rglob("*") if path.is_file()]
+    files = [path for path in list_path("acme", sim.openai_url).parent.rglob("*") if path.is_file()]
     assert files
     assert not any(KEY.encode() in path.read_bytes() or KEY in path.name for path in files)
 
@@ -370,7 +370,7 @@ def test_at_home_the_list_is_joined_with_the_table(sim: Simulator, drive: Drive)
         assert (rows["gpt-4o-mini"].context_length, rows["gpt-4o-mini"].source) == (None, "service")
         priced = do(drive, list_models, "acme", max_price=2, supports="tools", **at(sim))
         assert [item.id for item in priced] == ["gpt-4o"]
-        kept = json.loads(path_of("acme", sim.openai_url).read_text())
+        kept = json.loads(list_path("acme", sim.openai_url).read_text())
         assert not any("context_length" in row for row in kept["models"]), "the cache holds the service's words alone"
     with registered(Acme):
         elsewhere = {item.id: item for item in do(drive, list_models, "acme", **at(sim))}

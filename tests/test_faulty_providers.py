@@ -10,7 +10,7 @@ import pytest
 
 from llmkit import ModelInfo, ProviderBug, Response, StreamInterrupted
 from llmkit.operations.availability import check_available
-from llmkit.operations.known_models import path_of
+from llmkit.operations.known_models import list_path
 from llmkit.operations.lists import get_model_info, list_models
 from llmkit.operations.pull import apull_model, pull_model
 from llmkit.provider.exchange import HTTPRequest
@@ -67,8 +67,8 @@ NONSENSE = {
     "raises after its request": (inside(KeyError("boom")), "KeyError: 'boom'"),
     "stops after its request": (inside(StopIteration()), "RuntimeError"),
     "gives nothing": (giving(None), "TypeError"),
-    "gives text": (giving("abc"), "TypeError: text is no ModelInfo"),
-    "gives rows": (giving([{"id": "gpt-4o"}]), "TypeError: .* is no ModelInfo"),
+    "gives text": (giving("abc"), "TypeError: text is not a ModelInfo"),
+    "gives rows": (giving([{"id": "gpt-4o"}]), "TypeError: .* is not a ModelInfo"),
     "asks for text": (asking("GET /models"), "TypeError: an operation asks for text"),
     "is no generator": (lambda _: [1], "TypeError"),
 }
@@ -87,7 +87,7 @@ def test_a_list_that_is_none(sim: Simulator, drive: Drive, operation: Callable[.
                 do(drive, ask, "acme", *(["gpt-4o"] if ask is get_model_info else []), **at(sim))
             assert caught.value.provider == "acme"
             assert KEY not in str(caught.value)
-        assert not path_of("acme", sim.openai_url).exists()
+        assert not list_path("acme", sim.openai_url).exists()
         found = do(drive, check_available, "acme", "gpt-4o", **at(sim))
     assert not found.ok
     assert "the provider raised" in found.problem

@@ -357,9 +357,9 @@ def test_numbers_and_texts_of_a_list_do_no_harm(sim: Simulator, drive: Drive, ro
 @pytest.mark.parametrize("name", ["../../evil", "a/b", "..", "nul\0", "x" * 500, "\N{SNOWMAN}"])
 def test_a_name_is_no_path_of_the_cache(name: str) -> None:
     """A provider's name, whatever is in it, stays one file in the folder of the cache."""
-    from llmkit.operations.known_models import path_of
+    from llmkit.operations.known_models import list_path
 
-    path = path_of(name, "https://example.com/../..")
+    path = list_path(name, "https://example.com/../..")
     assert path.parent == cache_folder()
     assert len(path.name) < 120
     assert path.name.isascii()

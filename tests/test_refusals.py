@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from llmkit import ModelNotFound, Unsupported, get_model_info, list_models
-from llmkit.operations.known_models import at_home
+from llmkit.operations.known_models import is_vendor_address
 from llmkit.provider.registry import get_provider
 from llmkit.testing.simulator import Simulator
 
@@ -64,9 +64,9 @@ def test_the_snapshot_refuses_at_the_vendors_own_addresses() -> None:
     """The dated table speaks of the vendor's default address and its other ones, and of no other server."""
     openai = get_provider("openai")
     for url in ("https://api.openai.com/v1", "https://eu.api.openai.com/v1", "https://us.api.openai.com/v1"):
-        assert at_home(openai, url)
+        assert is_vendor_address(openai, url)
     for url in ("http://localhost:8000/v1", "https://api.openai.com.evil.example/v1", "https://eu.api.openai.com/v2", ""):
-        assert not at_home(openai, url)
+        assert not is_vendor_address(openai, url)
 
 
 @pytest.mark.parametrize("provider", WITHOUT)

@@ -9,7 +9,7 @@ import pytest
 from llmkit import ConfigError, create_language
 from llmkit.config.address import check_url, is_loopback, origin
 from llmkit.config.endpoint import resolve_endpoint
-from llmkit.operations.known_models import at_home
+from llmkit.operations.known_models import is_vendor_address
 from llmkit.provider.registry import get_provider, known_services
 from llmkit.types.secret import Secret
 
@@ -315,7 +315,7 @@ def test_a_vendors_own_address_is_its_own_in_any_case(scheme: str, provider: str
     name, slash, path = host.partition("/")
     assert made.base_url == f"https://{name.lower()}{slash}{path}"
     assert key_of(made) == ENV_KEY
-    assert at_home(get_provider(provider), made.base_url) or provider == "ollama"
+    assert is_vendor_address(get_provider(provider), made.base_url) or provider == "ollama"
 
 
 def test_plain_http_is_allowed_by_name() -> None:

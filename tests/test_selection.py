@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmkit import BadRequest, ConfigError, ModelInfo, Pricing
-from llmkit.operations.selection import ModelList, Wanted, in_words, nearest_models, select
+from llmkit.operations.selection import ModelList, Wanted, describe_age, nearest_models, select
 from llmkit.types.model_info import CAPABILITIES
 from llmkit.types.pricing import MILLION
 
@@ -64,7 +64,7 @@ ALL = (FREE, CHEAP, DEAR, UNKNOWN, HALF)
 )
 def test_what_fits(asked: dict[str, Any], fitting: tuple[ModelInfo, ...]) -> None:
     """Each filter keeps what is known to have what was asked for, in the order of the list."""
-    assert select(ALL, Wanted.checked(**asked)) == fitting
+    assert select(ALL, Wanted.read(**asked)) == fitting
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ def test_what_fits(asked: dict[str, Any], fitting: tuple[ModelInfo, ...]) -> Non
 def test_a_value_that_cannot_be_meant(asked: dict[str, Any], said: str) -> None:
     """A wrong value is an error that names the filter."""
     with pytest.raises(ConfigError, match=said) as caught:
-        Wanted.checked(**asked)
+        Wanted.read(**asked)
     assert caught.value.hint
 
 
@@ -114,7 +114,7 @@ def test_a_name_that_nothing_has(asked: dict[str, Any], said: str) -> None:
     """A capability or price that nothing here has is an error with the nearest name, also for an empty list."""
     for models in (ALL, ()):
         with pytest.raises(BadRequest) as caught:
-            select(models, Wanted.checked(**asked))
+            select(models, Wanted.read(**asked))
         assert said in caught.value.hint
 
 
@@ -122,7 +122,7 @@ def test_a_word_of_the_service_counts() -> None:
     """A parameter, a capability or a price that one of the models has can be asked for."""
     odd = model(supported_parameters=frozenset({"warp"}), capabilities={"embedding": True}, prices={"song": Decimal(0)})
     for asked in ({"supports": "warp"}, {"supports": "embedding"}, {"max_price": {"song": 1}}):
-        assert select((odd, UNKNOWN), Wanted.checked(**asked)) == (odd,)
+        assert select((odd, UNKNOWN), Wanted.read(**asked)) == (odd,)
 
 
 prices = st.none() | st.decimals(0, 100, places=3)
@@ -151,16 +151,16 @@ asked = st.fixed_dictionaries(
 @given(st.lists(models, max_size=6), asked)
 def test_filters_choose_in_order_and_each_for_itself(rows: list[ModelInfo], wishes: dict[str, Any]) -> None:
     """Several filters keep exactly what each of them keeps, in order; applied again they keep all of it."""
-    chosen = select(rows, Wanted.checked(**wishes))
-    alone = [select(rows, Wanted.checked(**{name: value})) for name, value in wishes.items()]
+    chosen = select(rows, Wanted.read(**wishes))
+    alone = [select(rows, Wanted.read(**{name: value})) for name, value in wishes.items()]
     assert chosen == tuple(row for row in rows if all(row in each for each in alone))
-    assert select(chosen, Wanted.checked(**wishes)) == chosen
+    assert select(chosen, Wanted.read(**wishes)) == chosen
 
 
 @given(models, asked)
 def test_what_is_unknown_never_fits(row: ModelInfo, wishes: dict[str, Any]) -> None:
     """A model that fits has a known value for everything that was asked."""
-    if not select([row], Wanted.checked(**wishes)):
+    if not select([row], Wanted.read(**wishes)):
         return
     if "max_price" in wishes:
         assert row.pricing["prompt"] is not None
@@ -208,7 +208,7 @@ def test_a_list_says_how_old_it_is() -> None:
 )
 def test_a_span_in_words(seconds: float, words: str) -> None:
     """The largest unit that fits, rounded down."""
-    assert in_words(seconds) == words
+    assert describe_age(seconds) == words
 
 
 IDS = ["openai/gpt-4o", "openai/gpt-4o-mini", "anthropic/claude-sonnet-4.5", "llama3.1:8b", "Qwen/Qwen3"]

@@ -20,6 +20,7 @@ from llmkit.types.usage import believed
 
 if TYPE_CHECKING:
     from llmkit.engine.plan import Deadlines, Target
+    from llmkit.provider.exchange import HTTPRequest
     from llmkit.provider.interface import Call, Decoder
     from llmkit.types.responses import Attempt, Chunk
 
@@ -39,19 +40,20 @@ class Chat:
     Attributes:
         stream: is the answer handed out as it comes?
         committed: has content been handed out?
-        call, decoder: of the attempt that is open, or was last.
+        call, request, decoder: of the attempt that is open, or was last.
     """
 
     stream: bool = False
     committed: bool = False
     billed: bool = field(default=True, init=False)
     call: Call | None = None
+    request: HTTPRequest | None = None
     decoder: Decoder | None = None
 
     def attempt(self, target: Target[Call], deadlines: Deadlines) -> Flow[Response]:
         """See `Procedure`."""
         call = self.call = target.prepare()
-        request = target.provider.build(call)
+        request = self.request = target.provider.build(call)
         deadline = deadlines.within(target.timeout)
         head = yield from send(target, request, deadline)
 

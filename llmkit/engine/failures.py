@@ -10,6 +10,7 @@ from llmkit.types.redaction import scrub
 
 if TYPE_CHECKING:
     from llmkit.engine.plan import Deadlines, Target
+    from llmkit.provider.exchange import HTTPRequest
 
 #: Levels of a service's error data that are kept.
 DEEPEST_LEVELS = 16
@@ -22,8 +23,17 @@ def provider_bug(error: Exception) -> ProviderBug:
     return bug
 
 
-def place(error: LLMError, target: Target[object], deadlines: Deadlines) -> LLMError:
-    """The error with the target's name in it and without its key; at the deadline of the run, the deadline's."""
+def place(
+    error: LLMError, target: Target[object], deadlines: Deadlines, request: HTTPRequest | None = None
+) -> LLMError:
+    """The error with the target's name in it and without its key; at the deadline of the run, the deadline's.
+
+    `request` is the one that was sent last. Where it may not be repeated, and nobody knows whether it was carried out,
+    the failure is final.
+    """
+    if request is not None and not request.repeatable and error.billed != "no":
+        error.retryable = error.fallback = False
+        error.hint = "It may have been carried out; look whether it was before it is sent again"
     error.provider = error.provider or target.provider.name
     error.model = error.model or target.model or None
     redact_error(error, target.redact)

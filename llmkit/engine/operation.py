@@ -44,6 +44,7 @@ class WholeReplies(Generic[T]):
 
     billed: bool = False
     committed: bool = False
+    request: HTTPRequest | None = None
 
     def attempt(self, target: Target[Operation[T]], deadlines: Deadlines) -> Flow[T]:
         """See `Procedure`. A reply with an error status is thrown into the operation, which may go on."""
@@ -53,6 +54,7 @@ class WholeReplies(Generic[T]):
             while True:
                 if not isinstance(cast("object", request), HTTPRequest):
                     raise TypeError(f"an operation asks for {describe(request)}")
+                self.request = request
                 try:
                     reply = yield from _exchange(target, request, deadlines)
                 except LLMError as error:
@@ -89,6 +91,7 @@ class StreamedReply(WholeReplies[T], Generic[P, T]):
     ) -> Flow[T]:
         """See `Procedure`."""
         request, decoder = target.prepare()
+        self.request = request
         deadline = deadlines.within(target.timeout)
         head = yield from send(target, request, deadline)
         if not is_success(head):
@@ -106,18 +109,12 @@ class StreamedReply(WholeReplies[T], Generic[P, T]):
 
 
 def _exchange(target: Target[Operation[T]], request: HTTPRequest, deadlines: Deadlines) -> Flow[HTTPReply]:
-    """The 2xx reply of one request. A request that may not be repeated makes sure that its failure is final."""
+    """The 2xx reply of one request."""
     deadline = deadlines.within(target.timeout)
-    try:
-        head = yield from send(target, request, deadline)
-        reply = yield from read_reply(head, request, deadline)
-        if not is_success(reply):
-            raise target.provider.parse_error(Call(target.model, ()), reply)
-    except LLMError as error:
-        if not request.repeatable and error.billed != "no":
-            error.retryable = error.fallback = False
-            error.hint = "It may have been carried out; look whether it was before it is sent again"
-        raise
+    head = yield from send(target, request, deadline)
+    reply = yield from read_reply(head, request, deadline)
+    if not is_success(reply):
+        raise target.provider.parse_error(Call(target.model, ()), reply)
     return reply
 
 

@@ -33,6 +33,7 @@ from llmkit.types.responses import Attempt
 from llmkit.types.usage import NOT_BILLED, UNKNOWN_COST, Cost, believed
 
 if TYPE_CHECKING:
+    from llmkit.provider.exchange import HTTPRequest
     from llmkit.types.usage import Usage
 
 log = logging.getLogger("llmkit")
@@ -58,6 +59,11 @@ class Procedure(Protocol[T]):
     @property
     def billed(self) -> bool:
         """Does the service charge for what is asked?"""
+        ...
+
+    @property
+    def request(self) -> HTTPRequest | None:
+        """The request that was sent last."""
         ...
 
     def attempt(self, target: Target[Any], deadlines: Deadlines) -> Flow[T]:
@@ -129,10 +135,10 @@ class Run(Generic[T]):
         try:
             return (yield from self.procedure.attempt(target, deadlines))
         except LLMError as error:
-            raise place(error, target, deadlines) from None
+            raise place(error, target, deadlines, self.procedure.request) from None
         except Exception as error:  # a provider is foreign code: whatever it raises becomes a typed error
             log.debug("provider %s raised", target.provider.name, exc_info=True)
-            raise place(provider_bug(error), target, deadlines) from error
+            raise place(provider_bug(error), target, deadlines, self.procedure.request) from error
 
     def _book_failure(self, target: Target[Any], error: LLMError) -> Flow[None]:
         self.errors.append(error)

@@ -28,8 +28,8 @@ from llmkit.errors import (
     ServerError,
     Unsupported,
 )
-from llmkit.operations.known_models import Kept, at_home, load, row_of, store
-from llmkit.operations.selection import ModelList, in_words, nearest_models
+from llmkit.operations.known_models import CachedList, find_row, is_vendor_address, load_list, store_list
+from llmkit.operations.selection import ModelList, describe_age, nearest_models
 from llmkit.operations.setup import Setup
 from llmkit.provider.interface import BaseProvider
 from llmkit.provider.operations import Operation, SupportsModels, SupportsPull
@@ -55,7 +55,7 @@ TIMEOUT_SECONDS = 30.0
 #: Seconds that a list serves without asking. One of a server that models are pulled onto is asked for each time.
 MAX_AGE_SECONDS = 3600.0
 #: A question about a service is small; who asks waits for it.
-POLICY = RetryPolicy(attempts=2, backoff=0.2, longest_hint=5.0)
+QUESTION_POLICY = RetryPolicy(attempts=2, backoff=0.2, longest_hint=5.0)
 #: The service could not be asked, or gave no list: what it said before still holds.
 OUT_OF_REACH = (ConnectionFailed, LLMTimeout, ServerError, RateLimited, MalformedResponse)
 
@@ -86,7 +86,7 @@ class Service:
         self.provider = location.provider
         self.endpoint = location.endpoint
         headers = location.settings.get("extra_headers")
-        given = {"timeout": timeout, "deadline": deadline, "retry": POLICY, "extra_headers": headers}
+        given = {"timeout": timeout, "deadline": deadline, "retry": QUESTION_POLICY, "extra_headers": headers}
         self._setup = Setup(self.provider, "", given, Connection(self.provider, self.endpoint))
 
     @property
@@ -186,48 +186,48 @@ def fetch_list(
         )
     if max_age is None:
         max_age = 0.0 if isinstance(provider, SupportsPull) else MAX_AGE_SECONDS
-    kept = load(name, url)
-    if kept is not None and not refresh and time.time() - kept.fetched_at < max_age:
-        return _list_of(service, kept)
+    cached = load_list(name, url)
+    if cached is not None and not refresh and time.time() - cached.fetched_at < max_age:
+        return _to_model_list(service, cached)
     try:
-        models = yield from service.ask(lambda: _all(provider))
+        models = yield from service.ask(lambda: _list_models(provider))
     except OUT_OF_REACH as error:
-        if kept is None or not stale:
+        if cached is None or not stale:
             raise
-        age = in_words(time.time() - kept.fetched_at)
+        age = describe_age(time.time() - cached.fetched_at)
         problem = f"{service.title} could not be asked for its models, so the list is {age} old: {error.message}"
         log.warning("%s: %s", name, problem)
-        return _list_of(service, kept, problem)
-    kept = Kept(tuple(_price_row(service, item) for item in models), time.time())
-    store(name, url, kept.models, kept.fetched_at)
-    return _list_of(service, kept)
+        return _to_model_list(service, cached, problem)
+    cached = CachedList(tuple(_without_foreign_price(service, item) for item in models), time.time())
+    store_list(name, url, cached.models, cached.fetched_at)
+    return _to_model_list(service, cached)
 
 
 # A provider is foreign code: what it raises or gives within an operation becomes a typed error.
 
 
-def _all(provider: SupportsModels) -> Operation[tuple[ModelInfo, ...]]:
-    return tuple([_row(item) for item in (yield from provider.list_models())])
+def _list_models(provider: SupportsModels) -> Operation[tuple[ModelInfo, ...]]:
+    return tuple([_check_row(item) for item in (yield from provider.list_models())])
 
 
-def _one(provider: SupportsModels, row: ModelInfo) -> Operation[ModelInfo]:
-    return _row((yield from provider.model_details(row)))
+def _fetch_details(provider: SupportsModels, row: ModelInfo) -> Operation[ModelInfo]:
+    return _check_row((yield from provider.model_details(row)))
 
 
-def _row(item: object) -> ModelInfo:
+def _check_row(item: object) -> ModelInfo:
     if not isinstance(item, ModelInfo):
-        raise TypeError(f"{describe(item)} is no ModelInfo")
+        raise TypeError(f"{describe(item)} is not a ModelInfo")
     return item
 
 
-def _list_of(service: Service, kept: Kept, problem: str | None = None) -> ModelList:
-    models = kept.models
-    if at_home(service.provider, service.endpoint.base_url):
+def _to_model_list(service: Service, cached: CachedList, problem: str | None = None) -> ModelList:
+    models = cached.models
+    if is_vendor_address(service.provider, service.endpoint.base_url):
         models = tuple(item.joined(service.provider.known_model(item.id)) for item in models)
-    return ModelList(models, datetime.fromtimestamp(kept.fetched_at, UTC), problem is not None, problem)
+    return ModelList(models, datetime.fromtimestamp(cached.fetched_at, UTC), problem is not None, problem)
 
 
-def _price_row(service: Service, row: ModelInfo) -> ModelInfo:
+def _without_foreign_price(service: Service, row: ModelInfo) -> ModelInfo:
     """A model of a server of one's own is free on this machine; what such a server elsewhere charges is not known."""
     if service.endpoint.local or not isinstance(service.provider, SupportsPull) or not row.is_free:
         return row
@@ -251,18 +251,18 @@ def find_model(
         began = datetime.now(UTC)
         listed = yield from fetch_list(service, refresh=refresh, max_age=max_age)
         again = listed.fetched_at < began and not listed.stale
-    row = row_of(service.provider, listed, model)
+    row = find_row(service.provider, listed, model)
     if row is None and again:
         listed = yield from fetch_list(service, refresh=True)
-        row = row_of(service.provider, listed, model)
+        row = find_row(service.provider, listed, model)
     if row is None:
-        raise unknown_model(service, model, listed)
+        raise to_unknown_model(service, model, listed)
     return row, listed
 
 
-def unknown_model(service: Service, model: str, listed: ModelList) -> ModelNotFound:
+def to_unknown_model(service: Service, model: str, listed: ModelList) -> ModelNotFound:
     """The error for a name that is not in the list, with the nearest that are."""
-    heirs = [item for item in service.provider.successors(model) if row_of(service.provider, listed, item)]
+    heirs = [item for item in service.provider.successors(model) if find_row(service.provider, listed, item)]
     near = heirs or nearest_models(model, (item.id for item in listed))
     hint = f"Did you mean {' or '.join(near)}?" if near else f'See list_models("{service.provider.name}")'
     if heirs:
@@ -271,7 +271,7 @@ def unknown_model(service: Service, model: str, listed: ModelList) -> ModelNotFo
         own = service.provider.pull_command
         hint = f"Run: llmkit pull {model}" + (f" or {own} {model}" if own else "")
         hint += f". There is {' and '.join(near)}" if near else ""
-    old = f", {in_words(listed.age)} old" if listed.age >= 60 else ""
+    old = f", {describe_age(listed.age)} old" if listed.age >= 60 else ""
     return ModelNotFound(
         f"{service.title} has no model {model!r} in its list of {len(listed)}{old}",
         provider=service.provider.name,
@@ -286,7 +286,7 @@ def fetch_details(service: Service, row: ModelInfo) -> Flow[ModelInfo]:
     if not isinstance(provider, SupportsModels):
         return row
     try:
-        return (yield from service.ask(lambda: _one(provider, row), row.id))
+        return (yield from service.ask(lambda: _fetch_details(provider, row), row.id))
     except LLMError as error:
         log.warning("%s: what else is known of %s could not be asked: %s", provider.name, row.id, error.message)
         return row

@@ -32,8 +32,8 @@ from llmkit.operations.asking import (
     find_model,
     find_service,
 )
-from llmkit.operations.known_models import at_home
-from llmkit.operations.selection import check_words, dated, words_of
+from llmkit.operations.known_models import is_vendor_address
+from llmkit.operations.selection import check_words, date_row, read_words
 from llmkit.provider.operations import Operation, SupportsKeyCheck, SupportsModels
 from llmkit.types.model_info import KeyInfo, ModelInfo
 
@@ -235,7 +235,7 @@ def _prepare(
 ) -> Availability | Question[Availability]:
     """What is wrong before anything is sent, or what to ask."""
     split_target(provider, model)  # names that are none are misuse
-    words = words_of(supports)
+    words = read_words(supports)
     check_service_settings(settings)
     found = _Findings()
     try:
@@ -305,8 +305,8 @@ def _reach_service(service: Service, found: _Findings) -> Flow[ModelList | None]
 def _model(service: Service, model: str, listed: ModelList | None, found: _Findings) -> Flow[ModelList | None]:
     if isinstance(service.provider, SupportsModels) and not found.unlisted:
         row, listed = yield from find_model(service, model, listed=listed)
-        found.model = dated(row, listed)
-    elif at_home(service.provider, service.endpoint.base_url):
+        found.model = date_row(row, listed)
+    elif is_vendor_address(service.provider, service.endpoint.base_url):
         found.model = service.provider.known_model(model)
     if found.model is None:
         found.add("model", None, f"there is no list of models to look for {model!r} in")

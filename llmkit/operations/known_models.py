@@ -1,8 +1,8 @@
-"""What is known of models without asking: lists that were fetched before, kept on disk, and the providers' own tables.
+"""What is known of models without asking: lists that were fetched before, and the providers' own tables.
 
 A list is one JSON file in the user's cache folder, for each provider and address. The name of the file holds a digest
-of the address, the file neither address nor key. What cannot be read is as if it was not there; what cannot be
-written fails no call.
+of the address, the file neither address nor key. What cannot be read is as if it was not there; what cannot be written
+fails no call.
 """
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ from llmkit.types.pricing import Pricing
 log = logging.getLogger("llmkit")
 FORMAT = 1
 #: Seconds after which a list is not trusted any more without asking.
-LONGEST = 30 * 86_400.0
-SHORT = 3_600.0
-_LARGEST = 64 * 1024 * 1024
+MAX_AGE_SECONDS = 30 * 86_400.0
+PULLED_MAX_AGE_SECONDS = 3_600.0
+_MAX_FILE_BYTES = 64 * 1024 * 1024
 #: A list that comes from so far in the future was written under another clock.
-_SKEW = 300.0
+_CLOCK_SKEW_SECONDS = 300.0
 
 
 @dataclass(slots=True)
-class Kept:
+class CachedList:
     """A list of a provider, as the service gave it, and when (epoch seconds)."""
 
     models: tuple[ModelInfo, ...]
@@ -52,11 +52,11 @@ class Kept:
         if model not in self._found:
             if len(self._found) > 1000:
                 self._found.clear()
-            self._found[model] = row_of(provider, self.models, model)
+            self._found[model] = find_row(provider, self.models, model)
         return self._found[model]
 
 
-_held: dict[Path, tuple[tuple[int, int, int], Kept]] = {}
+_loaded: dict[Path, tuple[tuple[int, int, int], CachedList]] = {}
 
 
 def known_model(provider: BaseProvider, base_url: str, model: str) -> ModelInfo | None:
@@ -66,26 +66,26 @@ def known_model(provider: BaseProvider, base_url: str, model: str) -> ModelInfo 
     provider's own table, which speaks of its vendor's address.
     """
     try:
-        kept = load(provider.name, base_url)
+        cached = load_list(provider.name, base_url)
         listed = None
         # What is on a user's own server changes with each pull; a list of it is soon out of date.
-        longest = SHORT if isinstance(provider, SupportsPull) else LONGEST
-        if kept is not None and time.time() - kept.fetched_at <= longest:
-            listed = kept.find(provider, model)
-        known = provider.known_model(model) if at_home(provider, base_url) else None
+        longest = PULLED_MAX_AGE_SECONDS if isinstance(provider, SupportsPull) else MAX_AGE_SECONDS
+        if cached is not None and time.time() - cached.fetched_at <= longest:
+            listed = cached.find(provider, model)
+        known = provider.known_model(model) if is_vendor_address(provider, base_url) else None
         return known if listed is None else listed.joined(known)
     except Exception as error:  # what is known is a help, and a provider's table is foreign code
         log.debug("what is known of %s:%s could not be looked up: %s", provider.name, model, type(error).__name__)
         return None
 
 
-def at_home(provider: BaseProvider, base_url: str) -> bool:
+def is_vendor_address(provider: BaseProvider, base_url: str) -> bool:
     """Is it the address that the provider's own table speaks of?"""
-    return base_url in _homes(provider)
+    return base_url in _list_vendor_addresses(provider)
 
 
 @lru_cache(maxsize=256)
-def _homes(provider: BaseProvider) -> frozenset[str]:
+def _list_vendor_addresses(provider: BaseProvider) -> frozenset[str]:
     """The default address, and the same path at the vendor's other origins. A call with tools asks each time."""
     if not provider.default_base_url:
         return frozenset()
@@ -94,13 +94,13 @@ def _homes(provider: BaseProvider) -> frozenset[str]:
     return frozenset(plain_case(provider.normalise_base_url(url)) for url in urls)
 
 
-def row_of(provider: BaseProvider, models: Sequence[ModelInfo], model: str) -> ModelInfo | None:
+def find_row(provider: BaseProvider, models: Sequence[ModelInfo], model: str) -> ModelInfo | None:
     """The row of a model: of just that id, else of one that the provider takes to be the same."""
     exact = next((item for item in models if item.id == model), None)
     return exact or next((item for item in models if provider.same_model(item.id, model)), None)
 
 
-def path_of(provider: str, base_url: str) -> Path:
+def list_path(provider: str, base_url: str) -> Path:
     """The file of a provider's list at an address."""
     return cache_folder() / _file_name(provider, base_url)
 
@@ -111,37 +111,37 @@ def _file_name(provider: str, base_url: str) -> str:
     return f"models-{plain}-{sha256(f'{provider} {base_url}'.encode()).hexdigest()[:32]}.json"
 
 
-def load(provider: str, base_url: str) -> Kept | None:
-    """The list that was kept, of any age; `None` where there is none that can be read. It never raises."""
+def load_list(provider: str, base_url: str) -> CachedList | None:
+    """The list that was cached, of any age; `None` where there is none that can be read. It never raises."""
     try:
-        path = path_of(provider, base_url)
+        path = list_path(provider, base_url)
         state = path.stat()
     except (OSError, ValueError, RuntimeError):
         return None
     mark = (state.st_mtime_ns, state.st_size, state.st_ino)
-    held = _held.get(path)
+    held = _loaded.get(path)
     if held is None or held[0] != mark:
-        kept = _read(path, state.st_size)
-        if kept is None:
-            _held.pop(path, None)
+        cached = _read_file(path, state.st_size)
+        if cached is None:
+            _loaded.pop(path, None)
             return None
-        if len(_held) > 32:
-            _held.clear()
-        held = _held[path] = mark, kept
-    return held[1] if held[1].fetched_at <= time.time() + _SKEW else None
+        if len(_loaded) > 32:
+            _loaded.clear()
+        held = _loaded[path] = mark, cached
+    return held[1] if held[1].fetched_at <= time.time() + _CLOCK_SKEW_SECONDS else None
 
 
-def _read(path: Path, size: int) -> Kept | None:
+def _read_file(path: Path, size: int) -> CachedList | None:
     try:
-        if size > _LARGEST:
+        if size > _MAX_FILE_BYTES:
             raise ValueError(f"{size} bytes")
-        return _kept(json.loads(path.read_bytes()))
+        return _parse_document(json.loads(path.read_bytes()))
     except (OSError, ValueError, TypeError, LookupError, ArithmeticError, AttributeError, RecursionError) as error:
         log.debug("the list of models in %s is not used: %s", path, type(error).__name__)
         return None
 
 
-def _kept(value: Mapping[str, object]) -> Kept:
+def _parse_document(value: Mapping[str, object]) -> CachedList:
     """Read the document. Raises what a wrong value makes it raise."""
     fetched_at, rows = value["fetched_at"], value["models"]
     if value["format"] != FORMAT or not isinstance(rows, list) or not _is_number(fetched_at):
@@ -149,26 +149,26 @@ def _kept(value: Mapping[str, object]) -> Kept:
     models = tuple(ModelInfo.from_dict(row) for row in rows)
     if not all(_is_sound(item) for item in models):
         raise ValueError("a row holds what a row does not hold")
-    return Kept(models, float(fetched_at))
+    return CachedList(models, float(fetched_at))
 
 
-def store(provider: str, base_url: str, models: Sequence[ModelInfo], fetched_at: float) -> None:
+def store_list(provider: str, base_url: str, models: Sequence[ModelInfo], fetched_at: float) -> None:
     """Keep a list. Readers see the old file or the new one, whole. What goes wrong is logged, nothing is raised."""
     try:
-        path = path_of(provider, base_url)
-        value = {"format": FORMAT, "fetched_at": fetched_at, "models": [_row(item) for item in models]}
-        data = json.dumps(value, separators=(",", ":"), default=_plain).encode()
+        path = list_path(provider, base_url)
+        value = {"format": FORMAT, "fetched_at": fetched_at, "models": [_to_json_row(item) for item in models]}
+        data = json.dumps(value, separators=(",", ":"), default=_to_json).encode()
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         write_whole(path, data)
     except (OSError, ValueError, TypeError, RuntimeError) as error:
-        log.debug("the list of models of %s was not kept: %s", provider, type(error).__name__)
+        log.debug("the list of models of %s was not cached: %s", provider, type(error).__name__)
 
 
-def _row(model: ModelInfo) -> dict[str, object]:
+def _to_json_row(model: ModelInfo) -> dict[str, object]:
     return {name: value for name, value in model.to_dict().items() if value is not None and name != "is_free"}
 
 
-def _plain(value: object) -> object:
+def _to_json(value: object) -> object:
     """What JSON has no form for, in a field that llmkit has no name for."""
     return float(value) if isinstance(value, Decimal) else str(value)
 

@@ -17,8 +17,8 @@ from llmkit.operations.asking import (
     find_model,
     find_service,
 )
-from llmkit.operations.known_models import at_home, load
-from llmkit.operations.selection import ModelList, Wanted, dated, select
+from llmkit.operations.known_models import is_vendor_address, load_list
+from llmkit.operations.selection import ModelList, Wanted, date_row, select
 from llmkit.provider.interface import BaseProvider
 from llmkit.provider.operations import SupportsModels, SupportsPull
 from llmkit.types.model_info import ModelInfo
@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 def _model_info(service: Service, model: str, refresh: bool, max_age: float | None) -> Flow[ModelInfo]:
     if isinstance(service.provider, SupportsModels):
         row, listed = yield from find_model(service, model, refresh=refresh, max_age=max_age)
-        return dated((yield from fetch_details(service, row)), listed)
+        return date_row((yield from fetch_details(service, row)), listed)
     known = None
-    if at_home(service.provider, service.endpoint.base_url):
+    if is_vendor_address(service.provider, service.endpoint.base_url):
         known = service.provider.known_model(model)
     if known is None:
         raise Unsupported(
@@ -126,9 +126,9 @@ def list_models(
         Unsupported: the backend has no list.
         BadRequest: `supports` or `max_price` names what no model has.
         ConfigError: a wrong value, an unknown provider, or no key where the list needs one.
-        LLMError: the service cannot be asked, and no list is kept.
+        LLMError: the service cannot be asked, and no list is cached.
     """
-    wanted = Wanted.checked(free=free, max_price=max_price, min_context=min_context, supports=supports, query=query)
+    wanted = Wanted.read(free=free, max_price=max_price, min_context=min_context, supports=supports, query=query)
     return _list_question(provider, wanted, refresh, max_age, settings).run()
 
 
@@ -145,7 +145,7 @@ async def alist_models(
     **settings: Unpack[ServiceSettings],
 ) -> ModelList:
     """As `list_models`, on an event loop."""
-    wanted = Wanted.checked(free=free, max_price=max_price, min_context=min_context, supports=supports, query=query)
+    wanted = Wanted.read(free=free, max_price=max_price, min_context=min_context, supports=supports, query=query)
     return await _list_question(provider, wanted, refresh, max_age, settings).arun()
 
 
@@ -160,7 +160,7 @@ def list_free_models(
     **settings: Unpack[ServiceSettings],
 ) -> ModelList:
     """The models that cost nothing: `list_models(provider, free=True)`."""
-    wanted = Wanted.checked(free=True, min_context=min_context, supports=supports, query=query)
+    wanted = Wanted.read(free=True, min_context=min_context, supports=supports, query=query)
     return _list_question(provider, wanted, refresh, max_age, settings).run()
 
 
@@ -175,7 +175,7 @@ async def alist_free_models(
     **settings: Unpack[ServiceSettings],
 ) -> ModelList:
     """As `list_free_models`, on an event loop."""
-    wanted = Wanted.checked(free=True, min_context=min_context, supports=supports, query=query)
+    wanted = Wanted.read(free=True, min_context=min_context, supports=supports, query=query)
     return await _list_question(provider, wanted, refresh, max_age, settings).arun()
 
 
@@ -222,5 +222,5 @@ def known_models(provider: str) -> tuple[ModelInfo, ...]:
         ConfigError: there is no such provider, or it is set up wrongly.
     """
     location = locate(provider, {}, need_key=False)
-    kept = load(location.provider.name, location.endpoint.base_url)
-    return () if kept is None else kept.models
+    cached = load_list(location.provider.name, location.endpoint.base_url)
+    return () if cached is None else cached.models

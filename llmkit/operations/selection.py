@@ -53,7 +53,7 @@ class ModelList(Sequence[ModelInfo]):
 
     def __repr__(self) -> str:
         count = f"{len(self)} model{'' if len(self) == 1 else 's'}"
-        return f"ModelList({count}, {'stale, ' if self.stale else ''}{in_words(self.age)} old)"
+        return f"ModelList({count}, {'stale, ' if self.stale else ''}{describe_age(self.age)} old)"
 
     @property
     def age(self) -> float:
@@ -77,14 +77,14 @@ class ModelList(Sequence[ModelInfo]):
         return cls(models, datetime.fromisoformat(value["fetched_at"]), value["stale"], value["problem"])
 
 
-def dated(model: ModelInfo, listed: ModelList) -> ModelInfo:
+def date_row(model: ModelInfo, listed: ModelList) -> ModelInfo:
     """A row of the list; out of one that is stale, its `source` says of when it is."""
     if not listed.stale:
         return model
     return replace(model, source=f"{model.source}, in a list of {listed.fetched_at:%Y-%m-%d %H:%M} UTC")
 
 
-def in_words(seconds: float) -> str:
+def describe_age(seconds: float) -> str:
     """A span of time for people: "3 minutes"."""
     for name, size in (("day", 86_400), ("hour", 3_600), ("minute", 60)):
         if seconds >= size:
@@ -104,7 +104,7 @@ class Wanted:
     query: tuple[str, ...] = ()
 
     @classmethod
-    def checked(
+    def read(
         cls, *, free: object = None, max_price: object = None, min_context: object = None,
         supports: object = (), query: object = None,
     ) -> Wanted:  # fmt: skip
@@ -118,7 +118,7 @@ class Wanted:
         if query is not None and not isinstance(query, str):
             raise ConfigError(f"query is a {type(query).__name__}", hint="query is words, as text")
         words = (query or "").casefold().split()
-        return cls(free, _prices(max_price), min_context, words_of(supports), tuple(words))
+        return cls(free, _read_prices(max_price), min_context, read_words(supports), tuple(words))
 
     def fits(self, model: ModelInfo) -> bool:
         """Has the model all of it?"""
@@ -146,7 +146,7 @@ def select(models: Sequence[ModelInfo], wanted: Wanted) -> tuple[ModelInfo, ...]
     return tuple(item for item in models if wanted.fits(item))
 
 
-def words_of(supports: object) -> tuple[str, ...]:
+def read_words(supports: object) -> tuple[str, ...]:
     """One word or several, as several. Raises `ConfigError` for what is no words."""
     words = (supports,) if isinstance(supports, str) else supports
     if not isinstance(words, Iterable) or not all(isinstance(word, str) and word.strip() for word in words):
@@ -170,22 +170,22 @@ def _check_word(word: str, known: Collection[str], text: str) -> None:
         raise BadRequest(text.format(word), hint=did_you_mean(word, known) or names)
 
 
-def _prices(value: object) -> dict[str, Decimal] | None:
+def _read_prices(value: object) -> dict[str, Decimal] | None:
     """USD per million units; one number holds for prompt and completion."""
     if value is None:
         return None
     if isinstance(value, Mapping):
-        return {_component(name): _price(item) for name, item in value.items()}
-    return dict.fromkeys(("prompt", "completion"), _price(value))
+        return {_check_component(name): _read_price(item) for name, item in value.items()}
+    return dict.fromkeys(("prompt", "completion"), _read_price(value))
 
 
-def _component(name: object) -> str:
+def _check_component(name: object) -> str:
     if not isinstance(name, str):
         raise ConfigError(f"max_price names {name!r}", hint="It is a number, or a dict of component to number")
     return name
 
 
-def _price(value: object) -> Decimal:
+def _read_price(value: object) -> Decimal:
     if isinstance(value, bool) or not isinstance(value, (int, float, Decimal)):
         raise ConfigError(f"max_price is {value!r}", hint="max_price is US dollars per million tokens")
     price = Decimal(str(value))

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from llmkit.operations.known_models import path_of
+from llmkit.operations.known_models import list_path
 
 
 def findings(shell: Any, *words: str, more: Any = None) -> tuple[int, dict[str, list[dict[str, Any]]]]:
@@ -105,10 +105,10 @@ def test_a_configuration_file_that_others_can_write(shell: Any, mode: int, marks
 def test_an_old_list_is_no_sign_of_a_running_ollama(shell: Any, closed_port: int) -> None:
     """An Ollama that OLLAMA_HOST names and that has gone is a problem, whether its models were listed before or not."""
     more = {"OLLAMA_HOST": f"127.0.0.1:{closed_port}"}
-    folder = path_of("ollama", "").parent
+    folder = list_path("ollama", "").parent
     assert shell.run("models", "-p", "ollama").code == 0
     (kept,) = folder.glob("models-ollama-*")
-    kept.rename(path_of("ollama", f"http://127.0.0.1:{closed_port}"))
+    kept.rename(list_path("ollama", f"http://127.0.0.1:{closed_port}"))
     code, found = findings(shell, more=more)
     assert (code, found["ollama"][0]["mark"]) == (1, "problem")
 
