@@ -16,8 +16,7 @@ from llmkit.types.responses import Response
 from llmkit.types.settings import Settings
 from llmkit.wire.chat import ChatProvider
 from llmkit.wire.jsonbytes import decode_object
-
-from .conftest import Drive
+from tests.conftest import Drive
 
 #: What the package of the backend knows by itself.
 TABLE = {

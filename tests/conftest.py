@@ -51,13 +51,18 @@ PROVIDERS = tuple(MODELS)
 #: What `--quick` runs, but for the tests of random values: values, wire, configuration and engine. Folders and files
 #: beside this one.
 QUICK = (
+    "test_errors.py",
+    "types",
     "wire",
-    "test_attachments.py", "test_errors.py", "test_messages.py", "test_responses.py", "test_secret.py",
-    "test_settings.py", "test_tools.py", "test_trim.py",
-    "test_config_file.py", "test_folders.py", "test_profiles.py", "test_profiles_explained.py", "test_resolve.py",
-    "test_chain.py", "test_cost_and_totals.py", "test_fallback.py", "test_retry.py", "test_selection.py",
-    "test_streams.py",
-)  # fmt: skip
+    "resilience",
+    "config",
+    "money",
+    "engine",
+    "language/test_attachments.py",
+    "language/test_trim.py",
+    "language/tools/test_tool.py",
+    "operations/test_selection.py",
+)
 #: What it leaves out of them, because it takes long.
 NOT_QUICK = ("wire/corpus",)
 

@@ -30,8 +30,8 @@ from llmkit.provider.registry import get_provider
 from llmkit.types.messages import FunctionCall, ToolCall, to_messages
 from llmkit.types.responses import Choice, Response
 from llmkit_openrouter import OpenRouterOptions
+from tests.language.structured.test_strict import breaks
 
-from ..test_strict_schema import breaks  # noqa: TID252 - the rules are stated once
 from .test_openrouter_requests import faults
 
 PROVIDERS: Final = ("openrouter", "openai", "ollama")
