@@ -33,6 +33,7 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 from llmkit import Chunk, LanguageModel, LLMError, Response, RetryPolicy, create_language
 from llmkit.testing.simulator import Simulator
+from tests.fork_server import ForkServer
 
 T = TypeVar("T")
 
@@ -116,6 +117,13 @@ def clean_environment(request: pytest.FixtureRequest, tmp_path_factory: pytest.T
     yield
     os.environ.clear()
     os.environ.update(kept)
+
+
+@pytest.fixture(scope="session")
+def fork_server() -> Iterator[ForkServer]:
+    """Runs Python programs without the time that a new interpreter takes to load the libraries."""
+    with closing(ForkServer()) as server:
+        yield server
 
 
 @pytest.fixture

@@ -23,6 +23,7 @@ from llmkit import InvalidStructure, LanguageModel, MalformedResponse, ModelNotF
 from llmkit.testing import Answer, FakeModel
 from llmkit.testing.contract import Failure, ProviderContract, Sample
 from llmkit.testing.simulator import Simulator
+from tests.fork_server import ForkServer
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 #: Script to lines that it must print, as patterns.
@@ -81,19 +82,15 @@ def environ() -> Iterator[dict[str, str]]:
         }
 
 
-def run(*arguments: str, environ: dict[str, str]) -> str:
-    """What a script prints; it must end well and without a warning."""
-    command = [sys.executable, "-W", "error", *arguments]
-    done = subprocess.run(command, cwd=EXAMPLES.parent, env=environ, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stderr == ""
-    return done.stdout
+COMMAND = (sys.executable, "-W", "error")
 
 
 @pytest.mark.parametrize("name", PRINTS)
-def test_an_example_runs(name: str, environ: dict[str, str]) -> None:
-    """A script runs from the shell with nothing but variables set, and prints what it is about."""
-    printed = run(f"examples/{name}.py", environ=environ)
+def test_an_example_runs(name: str, environ: dict[str, str], fork_server: ForkServer) -> None:
+    """A script runs with nothing but variables set, ends well and without a warning, and prints what it is about."""
+    done = fork_server.run([*COMMAND, f"examples/{name}.py"], environ, EXAMPLES.parent)
+    printed = done.stdout.decode()
+    assert (done.returncode, done.stderr) == (0, b""), printed + done.stderr.decode()
     missing = [pattern for pattern in PRINTS[name] if not re.search(pattern, printed)]
     assert not missing, printed
 
@@ -101,9 +98,11 @@ def test_an_example_runs(name: str, environ: dict[str, str]) -> None:
 def test_an_example_runs_with_one_command() -> None:
     """`with_simulator.py` runs a script where no variable is set."""
     bare = {name: value for name, value in os.environ.items() if not name.startswith(("OPEN", "OLLAMA_", "OR_"))}
-    printed = run("examples/with_simulator.py", "examples/hello.py", environ=bare)
-    assert printed.startswith("(simulated answers, from http://127.0.0.1:")
-    assert "You said: What is the capital of France?" in printed
+    command = [*COMMAND, "examples/with_simulator.py", "examples/hello.py"]
+    done = subprocess.run(command, cwd=EXAMPLES.parent, env=bare, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, ""), done.stderr
+    assert done.stdout.startswith("(simulated answers, from http://127.0.0.1:")
+    assert "You said: What is the capital of France?" in done.stdout
 
 
 def test_every_example_is_tested_and_says_what_it_needs() -> None:

@@ -1,4 +1,7 @@
-"""Runs the real command as a process of its own: through pipes, and on a pseudo-terminal."""
+"""Runs the real command as a process of its own: with files, through pipes, and on a pseudo-terminal.
+
+Where a test does not say `process=True` the process is forked off one that has the libraries loaded.
+"""
 
 from __future__ import annotations
 
@@ -16,11 +19,10 @@ from pathlib import Path
 import pytest
 
 from llmkit.testing.simulator import Simulator
+from tests.fork_server import PATIENCE, ForkServer, Program
 
 KEY = "sk-test-0123456789abcdef"
 COMMAND = (sys.executable, "-m", "llmkit.cli")
-#: Seconds that a process may take; far more than it needs, because the machine may be busy.
-PATIENCE = 60.0
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,7 @@ class Shell:
 
     sim: Simulator
     folder: Path
+    fork_server: ForkServer
     extra: dict[str, str] = field(default_factory=dict)
 
     def environ(self, more: Mapping[str, str | None] | None = None) -> dict[str, str]:
@@ -58,43 +61,63 @@ class Shell:
     def start(
         self, *words: str, more: Mapping[str, str | None] | None = None, **streams: int | None
     ) -> subprocess.Popen[bytes]:
-        """Start it; stdin, stdout and stderr are pipes unless given."""
+        """Start it in a new interpreter; stdin, stdout and stderr are pipes unless given."""
         pipes: dict[str, int | None] = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
         return subprocess.Popen([*COMMAND, *words], env=self.environ(more), cwd=self.folder, **{**pipes, **streams})
 
-    def run(self, *words: str, stdin: str | bytes = b"", more: Mapping[str, str | None] | None = None) -> Done:
-        """Run it to its end."""
+    def run(
+        self,
+        *words: str,
+        stdin: str | bytes = b"",
+        more: Mapping[str, str | None] | None = None,
+        process: bool = False,
+    ) -> Done:
+        """Run it to its end, with files as its streams; with `process` in a new interpreter and through pipes."""
         given = stdin.encode() if isinstance(stdin, str) else stdin
-        with self.start(*words, more=more) as process:
-            out, err = process.communicate(given, timeout=PATIENCE)
-        done = Done(process.returncode, out.decode(), err.decode())
+        if process:
+            with self.start(*words, more=more) as started:
+                out, err = started.communicate(given, timeout=PATIENCE)
+            code = started.returncode
+        else:
+            ended = self.fork_server.run([*COMMAND, *words], self.environ(more), self.folder, given)
+            code, out, err = ended.returncode, ended.stdout, ended.stderr
+        done = Done(code, out.decode(), err.decode())
         assert KEY not in done.out + done.err
         assert "Traceback" not in done.err, done.err
         return done
 
 
 @pytest.fixture
-def shell(sim: Simulator, tmp_path: Path) -> Shell:
+def shell(sim: Simulator, tmp_path: Path, fork_server: ForkServer) -> Shell:
     """The command, with the simulator as all three services."""
-    return Shell(sim, tmp_path)
+    return Shell(sim, tmp_path, fork_server)
 
 
 class Screen:
-    """A command on a pseudo-terminal, driven as a person would: type, look, press Ctrl-C."""
+    """A command on a pseudo-terminal, driven as a person would: type, look, press Ctrl-C.
+
+    Without a fork server it is a new interpreter.
+    """
 
     # The child makes the terminal its own, so that Ctrl-C reaches it as a signal.
     _OWN = (
         "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.executable, sys.argv[1:])"
     )
 
-    def __init__(self, command: Sequence[str], environ: Mapping[str, str], folder: Path) -> None:
+    def __init__(
+        self, command: Sequence[str], environ: Mapping[str, str], folder: Path, fork_server: ForkServer | None
+    ) -> None:
         import pty
 
         self._master, slave = pty.openpty()
-        self._process = subprocess.Popen(
-            [sys.executable, "-c", self._OWN, *command],
-            stdin=slave, stdout=slave, stderr=slave, env=environ, cwd=folder, start_new_session=True,
-        )  # fmt: skip
+        self._process: subprocess.Popen[bytes] | Program
+        if fork_server is None:
+            self._process = subprocess.Popen(
+                [sys.executable, "-c", self._OWN, *command],
+                stdin=slave, stdout=slave, stderr=slave, env=environ, cwd=folder, start_new_session=True,
+            )  # fmt: skip
+        else:
+            self._process = fork_server.start(command, environ, folder, [slave] * 3, terminal=True)
         os.close(slave)
         self.seen = b""
         self._from = 0
@@ -146,8 +169,10 @@ class Screen:
         """End it if it still runs."""
         if self._process.poll() is None:
             self._process.kill()
-        self._process.wait()
+        self._process.wait(PATIENCE)
         os.close(self._master)
+        if isinstance(self._process, Program):
+            self._process.close()
 
     def _new(self) -> str:
         return self.seen[self._from :].decode("utf-8", "replace")
@@ -169,8 +194,9 @@ def terminal(shell: Shell) -> Iterator[Callable[..., Screen]]:
         pytest.skip("pseudo-terminals are for POSIX")
     screens: list[Screen] = []
 
-    def start(*words: str, more: Mapping[str, str | None] | None = None) -> Screen:
-        screens.append(Screen([sys.executable, "-m", "llmkit.cli", *words], shell.environ(more), shell.folder))
+    def start(*words: str, more: Mapping[str, str | None] | None = None, process: bool = False) -> Screen:
+        server = None if process else shell.fork_server
+        screens.append(Screen([*COMMAND, *words], shell.environ(more), shell.folder, server))
         return screens[-1]
 
     yield start

@@ -241,7 +241,7 @@ def test_text_that_no_encoding_has(shell: Any) -> None:
     body = b'{"choices":[{"message":{"role":"assistant","content":"a\\ud800b \\u00e9"},"finish_reason":"stop"}]}'
     shell.sim.script(Reply(body=body))
     more = {"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
-    done = shell.run("chat", "hi", "-p", "openrouter", "-m", "a/b", "--no-stream", more=more)
+    done = shell.run("chat", "hi", "-p", "openrouter", "-m", "a/b", "--no-stream", more=more, process=True)
     assert (done.code, done.out) == (0, "a?b ?\n"), done.err
 
 

@@ -12,7 +12,7 @@ TARGETS = ("-m", "openrouter:openai/gpt-4o-mini", "-m", "ollama:llama3.2")
 
 def test_answers_stand_side_by_side(shell: Any) -> None:
     """A row for each model with seconds, tokens and cost; then the answers."""
-    done = shell.run("compare", "Why?", *TARGETS)
+    done = shell.run("compare", "Why?", *TARGETS, process=True)
     assert done.code == 0, done.err
     row = next(line for line in done.out.splitlines() if line.startswith("openrouter:"))
     assert row.split()[2:] == ["1", "4", "$0.00000255"]

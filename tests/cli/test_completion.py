@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 
-def completed(shell: Any, line: str) -> list[str]:
+def completed(shell: Any, line: str, *, process: bool = False) -> list[str]:
     """What bash would offer at the end of a line."""
     words = line.split(" ")
     more = {"_LLMKIT_COMPLETE": "complete_bash", "COMP_WORDS": line, "COMP_CWORD": str(len(words) - 1)}
-    return shell.run(more=more).out.split()
+    return shell.run(more=more, process=process).out.split()
 
 
 @pytest.mark.parametrize(
@@ -31,7 +31,7 @@ def test_commands_options_and_providers(shell: Any, line: str, offered: set[str]
 def test_profiles(shell: Any) -> None:
     """So are the profiles of the configuration file."""
     (shell.folder / "llmkit.toml").write_text('[profiles.smart]\nprovider = "openrouter"\n')
-    assert completed(shell, "llmkit chat -p sma") == ["smart"]
+    assert completed(shell, "llmkit chat -p sma", process=True) == ["smart"]
 
 
 def test_models_of_the_last_list(shell: Any) -> None:

@@ -53,7 +53,7 @@ def lines(text: str) -> dict[str, str]:
 
 def test_the_table(with_file: Any) -> None:
     """The file, its profiles with what is wrong with them, and the settings of the default profile."""
-    done = with_file.run("config", more={"OPENROUTER_TIMEOUT": "33"})
+    done = with_file.run("config", more={"OPENROUTER_TIMEOUT": "33"}, process=True)
     assert (done.code, done.err) == (0, "")
     assert done.out.startswith(f"{with_file.folder / 'llmkit.toml'} (the project's)\n")
     told = lines(done.out)

@@ -136,7 +136,7 @@ def test_offline_asks_nobody(shell: Any) -> None:
 
 def test_the_table_is_readable(shell: Any) -> None:
     """Without --json each finding is a line with its mark, and a hint below it."""
-    done = shell.run("doctor", more={"OPENROUTER_API_KEY": None, "NO_COLOR": "1"})
+    done = shell.run("doctor", more={"OPENROUTER_API_KEY": None, "NO_COLOR": "1"}, process=True)
     line = next(line for line in done.out.splitlines() if line.startswith("openrouter"))
     assert "info" in line
     assert any(line.strip().startswith("->") for line in done.out.splitlines())

@@ -26,7 +26,7 @@ def sent_key(shell: Any) -> str:
 def test_a_variable_of_the_file_is_used(shell: Any) -> None:
     """A key that only the file has is sent."""
     (shell.folder / ".env").write_text("# mine\nOPENROUTER_API_KEY='sk-from-the-file'\n")
-    done = shell.run(*ASK, more=WITHOUT)
+    done = shell.run(*ASK, more=WITHOUT, process=True)
     assert done.code == 0, done.err
     assert sent_key(shell) == "sk-from-the-file"
     assert "sk-from-the-file" not in done.out + done.err

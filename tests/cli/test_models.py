@@ -24,7 +24,7 @@ def rows(shell: Any, *words: str) -> list[dict[str, Any]]:
 
 def test_the_table_shows_prices_per_million_and_context(shell: Any) -> None:
     """A row has the id, the context with separators, and US dollars per million tokens; unknown is a question mark."""
-    done = shell.run("models", "-p", "openrouter")
+    done = shell.run("models", "-p", "openrouter", process=True)
     lines = {line.split()[0]: line.split() for line in done.out.splitlines()}
     assert lines["openai/gpt-4o-mini"][1:4] == ["128,000", "0.15", "0.6"]
     assert lines["openrouter/auto"][2:4] == ["?", "?"]

@@ -41,11 +41,11 @@ def install(folder: Path, plugins: dict[str, str]) -> None:
 
 
 @pytest.fixture
-def with_plugins(shell: Any, tmp_path: Path) -> Any:
-    """The command, with the plugins above installed."""
+def with_plugins(shell: Any, tmp_path: Path, request: pytest.FixtureRequest) -> Any:
+    """The command, with the plugins above installed; one that ends its process costs a process for each other."""
     folder = tmp_path / "site"
     folder.mkdir()
-    install(folder, PLUGINS)
+    install(folder, {name: PLUGINS[name] for name in getattr(request, "param", PLUGINS)})
     shell.extra["PYTHONPATH"] = os.pathsep.join([str(folder), *(path for path in sys.path if path)])
     return shell
 
@@ -73,7 +73,7 @@ def test_ours(shell: Any) -> None:
 
 def test_the_table(shell: Any) -> None:
     """A person reads one line a provider, without wrapping in a pipe, and where to find the services."""
-    done = shell.run("providers", more={"OPENAI_API_KEY": None, "OPENAI_BASE_URL": None})
+    done = shell.run("providers", more={"OPENAI_API_KEY": None, "OPENAI_BASE_URL": None}, process=True)
     lines = {line.split()[0]: " ".join(line.split()) for line in done.out.splitlines()}
     assert lines["provider"] == "provider from configured address"
     assert "yes, OPENROUTER_API_KEY is set" in lines["openrouter"]
@@ -106,6 +106,7 @@ def test_a_broken_plugin_disturbs_no_other(with_plugins: Any) -> None:
     assert "not a BaseProvider" in rows["nothing"]["problem"]
 
 
+@pytest.mark.parametrize("with_plugins", [("raises",)], indirect=True)
 def test_what_a_plugin_says_is_harmless(with_plugins: Any) -> None:
     """The table shows a plugin's error without control characters and without what looks like a key."""
     done = with_plugins.run("providers")
@@ -114,6 +115,7 @@ def test_what_a_plugin_says_is_harmless(with_plugins: Any) -> None:
     assert "sk-live" not in done.out + done.err
 
 
+@pytest.mark.parametrize("with_plugins", [("good", "raises")], indirect=True, ids=["raises"])
 @pytest.mark.parametrize(("option", "code"), [((), 0), (("--check",), 1), (("--no-check",), 0)])
 def test_check_decides_the_exit_code(with_plugins: Any, option: tuple[str, ...], code: int) -> None:
     """Only --check fails when a plugin cannot be loaded."""

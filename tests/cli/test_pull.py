@@ -7,7 +7,7 @@ from typing import Any
 
 def test_steps_are_said_on_stderr(shell: Any) -> None:
     """Without a terminal each step is a line, and the last one says how to use the model."""
-    done = shell.run("pull", "llama3.2")
+    done = shell.run("pull", "llama3.2", process=True)
     assert (done.code, done.out) == (0, "")
     said = done.err.splitlines()
     assert "pulling manifest" in said[0]

@@ -23,7 +23,7 @@ def turns(sim: Simulator) -> list[tuple[str, str]]:
 
 def test_history_goes_along(shell: Any, terminal: Start) -> None:
     """Each question goes out with the turns before it; /clear forgets them and keeps the system message."""
-    screen = terminal(*WORDS, "--system", "Be brief.")
+    screen = terminal(*WORDS, "--system", "Be brief.", process=True)
     screen.see(r"openrouter:a/b\. .*\r\n> ")
     screen.type("one\r")
     screen.see(r"You said: one\r\na/b · 3 \+ 4 tokens · \$[\d.]+\r\n> ")

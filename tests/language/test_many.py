@@ -42,6 +42,7 @@ from llmkit.testing.simulator import Reply, Simulator
 from llmkit.types.responses import Attempt
 from llmkit.types.usage import NOT_BILLED, UNKNOWN_COST, Cost
 from tests.conftest import Drive, model_at, until
+from tests.fork_server import ForkServer
 
 
 def ask(drive: Drive, model: LanguageModel, inputs: Any, **bounds: Any) -> list[Response | LLMError]:
@@ -534,7 +535,7 @@ NEEDS_RICH = pytest.mark.skipif(find_spec("rich") is None, reason="rich comes wi
 
 
 @pytest.fixture
-def screen(sim: Simulator, tmp_path: Path) -> Iterator[Any]:
+def screen(sim: Simulator, tmp_path: Path, fork_server: ForkServer) -> Iterator[Any]:
     """Runs a script on a pseudo-terminal."""
     if sys.platform == "win32":
         pytest.skip("pseudo-terminals are for POSIX")
@@ -543,7 +544,7 @@ def screen(sim: Simulator, tmp_path: Path) -> Iterator[Any]:
     screens: list[Any] = []
 
     def start(script: str, *words: str) -> Any:
-        screens.append(Screen([sys.executable, "-c", script, *words], environ(sim), tmp_path))
+        screens.append(Screen([sys.executable, "-c", script, *words], environ(sim), tmp_path, fork_server))
         return screens[-1]
 
     yield start

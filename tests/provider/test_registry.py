@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.fork_server import PATIENCE, ForkServer
+
 PROVIDER = """
 from llmkit.wire.chat import ChatProvider
 
@@ -35,8 +37,9 @@ def told(value):
 class Place:
     """A folder on `sys.path` with made-up installed distributions."""
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, fork_server: ForkServer):
         self.folder = folder
+        self.fork_server = fork_server
 
     def install(self, distribution, points, version="1.0", group="llmkit.providers", **modules):
         """A distribution with entry points (name to reference) and the source of its modules."""
@@ -48,23 +51,21 @@ class Place:
         for module, source in modules.items():
             (self.folder / f"{module}.py").write_text(source, "utf-8")
 
-    def run(self, code):
-        """What a program that is started there tells."""
+    def run(self, code, *, process=False):
+        """What a program that is started there tells; what is loaded when, a new interpreter tells."""
         environment = {**os.environ, "PYTHONPATH": str(self.folder)}
-        done = subprocess.run(
-            [sys.executable, "-W", "error", "-c", TELL + code],
-            capture_output=True,
-            text=True,
-            env=environment,
-            timeout=60,
-        )
-        assert done.returncode == 0, done.stderr
+        command = [sys.executable, "-W", "error", "-c", TELL + code]
+        if process:
+            done = subprocess.run(command, env=environment, capture_output=True, timeout=PATIENCE)
+        else:
+            done = self.fork_server.run(command, environment, self.folder.parent)
+        assert done.returncode == 0, done.stderr.decode()
         return json.loads(done.stdout)
 
 
 @pytest.fixture
-def place(tmp_path):
-    return Place(tmp_path / "site")
+def place(tmp_path, fork_server):
+    return Place(tmp_path / "site", fork_server)
 
 
 def acme(name="Acme", module="acme_llm"):
@@ -79,7 +80,7 @@ listed = [[i.name, i.distribution, i.version, i.value] for i in installed_provid
 loaded = [name for name in ("acme_llm", "llmkit_openai", "llmkit_ollama", "llmkit_openrouter") if name in sys.modules]
 model = outcome(lambda: create_language("acme", "m1"))
 told([model, listed, loaded])
-""")
+""", process=True)
     assert model == ["ok", "LanguageModel(acme:m1)"]
     assert ["acme", "acme-llm", "2.1", "acme_llm:Acme"] in listed
     assert loaded == [], "listing must import nothing"
@@ -92,7 +93,7 @@ def test_imports_only_what_is_asked_for(place):
     loaded = place.run("""
 create_language("acme", "m")
 told([name for name in ("acme_llm", "other_llm", "llmkit_openai", "llmkit_ollama") if name in sys.modules])
-""")
+""", process=True)
     assert loaded == ["acme_llm"]
 
 
@@ -175,7 +176,7 @@ def test_a_stranger_cannot_take_our_name(place):
 def test_one_distribution_twice_on_the_path(place, tmp_path):
     """One distribution that is on the path twice, as in a development tree, is no conflict."""
     for folder in ("site", "again"):
-        Place(tmp_path / folder).install("acme-llm", {"acme": "acme_llm:Acme"}, acme_llm=acme())
+        Place(tmp_path / folder, place.fork_server).install("acme-llm", {"acme": "acme_llm:Acme"}, acme_llm=acme())
     model = place.run(f"""
 sys.path.append({str(tmp_path / "again")!r})
 told(outcome(lambda: create_language("acme", "m")))

@@ -1,6 +1,5 @@
 """A stranger's provider: built, installed beside llmkit into a fresh environment, and used by name."""
 
-import importlib.util
 import json
 import os
 import subprocess
@@ -53,10 +52,8 @@ def run(*command, **options):
 
 
 def wheel(project, target):
-    """The wheel of a project, built as pip builds it; from the index only what this environment does not have."""
-    isolation = ["--no-build-isolation"] if importlib.util.find_spec("hatchling") else []
-    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "-q"]
-    run(*pip, "wheel", "--no-deps", *isolation, "-w", str(target), str(project))
+    """The wheel of a project, built by its build backend."""
+    run(sys.executable, "-c", f"from hatchling.build import build_wheel; build_wheel({str(target)!r})", cwd=project)
     (made,) = target.glob(f"{'llmkit_echo' if project == PLUGIN else 'llmkit'}-*.whl")
     return made
 

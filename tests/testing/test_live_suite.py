@@ -7,8 +7,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 from llmkit.testing.simulator import Simulator
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -37,9 +35,8 @@ def test_the_live_suite_passes_against_the_simulator() -> None:
     assert "20 passed, 1 skipped" in out
 
 
-@pytest.mark.parametrize("word", ["OPENROUTER_API_KEY", "OPENAI_API_KEY", "ollama pull"])
-def test_the_live_suite_says_what_is_missing(word: str) -> None:
-    """Without keys and without Ollama it skips, and names the variable or the command."""
+def test_the_live_suite_says_what_is_missing() -> None:
+    """Without keys and without Ollama it skips, and names the variables and the command."""
     out = run_live({**CLEAN, "OLLAMA_HOST": "127.0.0.1:1"})
     assert "21 skipped" in out
-    assert word in out
+    assert [word for word in ("OPENROUTER_API_KEY", "OPENAI_API_KEY", "ollama pull") if word not in out] == []
