@@ -1,11 +1,11 @@
-"""`attach`: a file, an address or bytes as a part of a message.
+"""`attach` makes a part of a message out of a file, an address or bytes.
 
     from llmkit import Message, attach
 
     photo = bytes.fromhex("89504e470d0a1a0a0000000d49484452")
     question = Message("user", ("What is in this picture?", attach(photo)))
 
-What a model cannot read at all is refused here; which kinds a service takes is for the service to say.
+What no model can read is refused here. Which kinds of file a service takes, the service says itself.
 """
 
 from __future__ import annotations
@@ -19,9 +19,18 @@ from typing import cast
 from urllib.parse import unquote, unquote_to_bytes, urlsplit
 
 from llmkit.errors import BadRequest, ConfigError, PayloadTooLarge
-from llmkit.language.filetypes import AUDIO_FORMATS, PDF, extension_type, is_text_type, magic_type, read_text, readable
+from llmkit.language.filetypes import (
+    AUDIO_FORMATS,
+    PDF,
+    decode_text,
+    detect_by_extension,
+    detect_by_magic,
+    is_readable_text,
+    is_text_type,
+)
 from llmkit.types.parts import AudioPart, FilePart, ImagePart, OtherPart, Part, TextPart
 
+#: Default limit of one attachment: 20 MiB.
 MAX_BYTES = 20 * 1024 * 1024
 
 
@@ -32,52 +41,55 @@ def attach(
     name: str | None = None,
     max_bytes: int = MAX_BYTES,
 ) -> Part:
-    """Make a part of a file, an address or bytes.
+    """Make a part of a message out of a file, an address or bytes.
 
     Args:
         source: a path; an "https://" or "http://" address, which is handed on and never fetched; a "data:" URL; bytes.
-        media_type: such as "image/png". Default: by the first bytes, else by the extension of the name; of an address
-            by its extension alone.
+        media_type: such as "image/png". Default: found by the first bytes, else by the extension of the name; for an
+            address by its extension alone.
         name: the file's name, as the model sees it. Default: that of the path or address.
-        max_bytes: a larger file is refused before it is read.
+        max_bytes: most bytes of the file; a larger one is refused before it is read. Default: 20 MiB.
 
     Returns:
         An `ImagePart`, an `AudioPart`, a `TextPart` (text of any kind that is UTF-8, between lines that name the file),
         an `OtherPart` of type `video_url` for a video, or a `FilePart` (PDF and everything else; every address that is
-        no image or video).
+        not that of an image or video).
 
     Raises:
-        PayloadTooLarge: it has more than `max_bytes`.
-        BadRequest: there is no such file, it is a folder or no regular file, empty or unreadable, or its type is not
-            known.
+        PayloadTooLarge: the file has more than `max_bytes`.
+        BadRequest: the file does not exist, is a folder or not a regular file, is empty or unreadable, or its type is
+            not known; or `source` is something else.
         ConfigError: `max_bytes` or `media_type` is wrong.
     """
     if type(max_bytes) is not int or max_bytes < 1:
         raise ConfigError(f"max_bytes is {max_bytes!r}", hint="Pass a number of bytes, 1 or more")
-    given = _checked_type(media_type)
+    declared_type = _normalize_type(media_type)
     if isinstance(source, (bytes, bytearray, memoryview)):
-        return _part(bytes(source), given, name, max_bytes)
+        return _make_part(bytes(source), declared_type, name, max_bytes)
     if isinstance(source, str):
         scheme, colon, rest = source.partition(":")
         scheme = scheme.lower()
         if colon and scheme == "data":
-            return _of_data_url(rest, given, name, max_bytes)
+            return _data_url_to_part(rest, declared_type, name, max_bytes)
         if colon and scheme in ("http", "https"):
-            return _of_address(source, given, name)
+            return _address_to_part(source, declared_type, name)
         if "://" in source:
             raise BadRequest(
                 f"an address that begins with {scheme}:// cannot be attached",
                 hint="Pass a path, an https:// address or bytes",
             )
         if "\n" in source or "\0" in source:
-            raise BadRequest("this text is no path", hint="Pass a path, an address or bytes; text is a part as it is")
+            raise BadRequest(
+                "this text is not a path", hint="Pass a path, an address or bytes; text is a part as it is"
+            )
     elif not isinstance(cast("object", source), os.PathLike):
         raise BadRequest(f"an attachment is {type(source).__name__}", hint="Pass a path, an address or bytes")
     path = Path(source)
-    return _part(_read(path, max_bytes), given, name or path.name, max_bytes)
+    return _make_part(_read_file(path, max_bytes), declared_type, name or path.name, max_bytes)
 
 
-def _checked_type(media_type: str | None) -> str | None:
+def _normalize_type(media_type: str | None) -> str | None:
+    """A media type in small letters, without parameters such as a charset. Raises `ConfigError` if it is none."""
     if media_type is None:
         return None
     kind, _, rest = str(media_type).partition(";")[0].strip().lower().partition("/")
@@ -86,12 +98,13 @@ def _checked_type(media_type: str | None) -> str | None:
     return f"{kind}/{rest}"
 
 
-def _read(path: Path, max_bytes: int) -> bytes:
-    """The bytes of a regular file. What is none is not even opened: a pipe would wait, a device would act."""
+def _read_file(path: Path, max_bytes: int) -> bytes:
+    """The bytes of a regular file. Anything else is not even opened: a pipe would wait, a device would act."""
     try:
         _check_file(path, path.stat(), max_bytes)
         flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-        with open(os.open(path, flags), "rb") as file:  # noqa: PTH123 - opened so that no pipe put in its place waits
+        # Between the look and the opening a pipe may have been put in its place: O_NONBLOCK keeps that from waiting.
+        with open(os.open(path, flags), "rb") as file:  # noqa: PTH123 - of a descriptor
             _check_file(path, os.fstat(file.fileno()), max_bytes)
             return file.read(max_bytes + 1)
     except FileNotFoundError:
@@ -103,54 +116,55 @@ def _read(path: Path, max_bytes: int) -> bytes:
         raise BadRequest(f"{str(path)!r} cannot be read: {reason}") from None
 
 
-def _check_file(path: Path, found: os.stat_result, max_bytes: int) -> None:
-    if stat.S_ISDIR(found.st_mode):
+def _check_file(path: Path, status: os.stat_result, max_bytes: int) -> None:
+    if stat.S_ISDIR(status.st_mode):
         raise BadRequest(f"{str(path)!r} is a folder", hint="Attach its files one by one")
-    if not stat.S_ISREG(found.st_mode):
-        raise BadRequest(f"{str(path)!r} is no regular file", hint="Only regular files are attached")
-    _check_size(path.name, found.st_size, max_bytes)
+    if not stat.S_ISREG(status.st_mode):
+        raise BadRequest(f"{str(path)!r} is not a regular file", hint="Only regular files are attached")
+    _check_size(path.name, status.st_size, max_bytes)
 
 
 def _check_size(name: str | None, size: int, max_bytes: int) -> None:
     if size > max_bytes:
         raise PayloadTooLarge(
-            f"{_called(name)} has {size:,} bytes ({_mib(size)}); the limit is {max_bytes:,} ({_mib(max_bytes)})",
+            f"{_describe_name(name)} has {size:,} bytes ({_format_mib(size)}); "
+            f"the limit is {max_bytes:,} ({_format_mib(max_bytes)})",
             hint="Attach a smaller one, pass its address where the service takes one, or raise max_bytes=",
         )
 
 
-def _mib(size: int) -> str:
+def _format_mib(size: int) -> str:
     return f"{size / 1024 / 1024:.1f} MiB"
 
 
-def _called(name: str | None) -> str:
+def _describe_name(name: str | None) -> str:
     return f"{name!r}" if name else "the attachment"
 
 
 def _absolute(path: Path) -> str:
     try:
         return str(path.absolute())
-    except OSError:  # the working directory is gone
-        return str(path)
+    except OSError:
+        return str(path)  # The working directory is gone.
 
 
-def _part(data: bytes, given: str | None, name: str | None, max_bytes: int) -> Part:
+def _make_part(data: bytes, declared_type: str | None, name: str | None, max_bytes: int) -> Part:
     _check_size(name, len(data), max_bytes)
     if not data:
-        raise BadRequest(f"{_called(name)} is empty", hint="Attach a file that holds something")
-    kind = given or _type_of(data, name)
-    if is_text_type(kind):
-        return _text_part(data, name, kind)
+        raise BadRequest(f"{_describe_name(name)} is empty", hint="Attach a file that holds something")
+    media_type = declared_type or _detect_type(data, name)
+    if is_text_type(media_type):
+        return _make_text_part(data, name, media_type)
     encoded = base64.b64encode(data).decode()
-    group, _, form = kind.partition("/")
+    group, _, subtype = media_type.partition("/")
     if group == "audio":
-        return AudioPart(encoded, AUDIO_FORMATS.get(kind, form.removeprefix("x-")))
-    url = f"data:{kind};base64,{encoded}"
-    return _by_url(kind, url, name or _default_name(form))
+        return AudioPart(encoded, AUDIO_FORMATS.get(media_type, subtype.removeprefix("x-")))
+    url = f"data:{media_type};base64,{encoded}"
+    return _url_to_part(media_type, url, name or _default_name(subtype))
 
 
-def _by_url(kind: str | None, url: str, name: str | None) -> Part:
-    group = (kind or "").partition("/")[0]
+def _url_to_part(media_type: str | None, url: str, name: str | None) -> Part:
+    group = (media_type or "").partition("/")[0]
     if group == "image":
         return ImagePart(url)
     if group == "video":
@@ -158,67 +172,72 @@ def _by_url(kind: str | None, url: str, name: str | None) -> Part:
     return FilePart(url, name)
 
 
-def _default_name(form: str) -> str:
-    return f"attachment.{form}" if form.isalnum() else "attachment"
+def _default_name(subtype: str) -> str:
+    return f"attachment.{subtype}" if subtype.isalnum() else "attachment"
 
 
-def _type_of(data: bytes, name: str | None) -> str:
-    """The media type of bytes: what they say themselves, then what the name says.
+def _detect_type(data: bytes, name: str | None) -> str:
+    """The media type of bytes: by their first bytes, then by the extension of the name.
+
+    Text comes before all first bytes but those of a PDF, because a text may begin with "BM" or "ID3" too. A ZIP with a
+    known extension is what the extension says: the Office formats are ZIPs.
 
     Raises:
         BadRequest: neither is known, or the name promises a medium and the bytes are text.
     """
-    magic, named = magic_type(data), extension_type(name)
-    if magic == PDF:
-        return magic
-    if readable(data):
-        if named is not None and not is_text_type(named):
+    by_magic, by_extension = detect_by_magic(data), detect_by_extension(name)
+    if by_magic == PDF:
+        return by_magic
+    if is_readable_text(data):
+        if by_extension is not None and not is_text_type(by_extension):
             raise BadRequest(
-                f"{_called(name)} is named as {named}, but holds text",
+                f"{_describe_name(name)} is named as {by_extension}, but holds text",
                 hint="A download that failed, or a Git LFS pointer? media_type= says what it is",
             )
-        return named or "text/plain"
-    if magic is not None and not (magic == "application/zip" and named is not None):
-        return magic
-    if named is None or is_text_type(named):
+        return by_extension or "text/plain"
+    if by_magic is not None and not (by_magic == "application/zip" and by_extension is not None):
+        return by_magic
+    if by_extension is None or is_text_type(by_extension):
         raise BadRequest(
-            f"the type of {_called(name)} is not known, and it is no UTF-8 text",
+            f"the type of {_describe_name(name)} is not known, and it is not UTF-8 text",
             hint='Say what it is: media_type="application/..."; or save text as UTF-8',
         )
-    return named
+    return by_extension
 
 
-def _text_part(data: bytes, name: str | None, kind: str) -> TextPart:
-    text = read_text(data)
+def _make_text_part(data: bytes, name: str | None, media_type: str) -> TextPart:
+    text = decode_text(data)
     if text is None:
-        raise BadRequest(f"{_called(name)} is {kind}, but no UTF-8 text", hint="Save it as UTF-8")
+        raise BadRequest(f"{_describe_name(name)} is {media_type}, but not UTF-8 text", hint="Save it as UTF-8")
     label = "".join(letter if letter.isprintable() else " " for letter in name or "").replace('"', "'")
     opening = f'<file name="{label}">' if label else "<file>"
     return TextPart(f"{opening}\n{text}{'' if text.endswith(chr(10)) else chr(10)}</file>")
 
 
-def _of_address(url: str, given: str | None, name: str | None) -> Part:
+def _address_to_part(url: str, declared_type: str | None, name: str | None) -> Part:
     try:
         parts = urlsplit(url)
     except ValueError:
         parts = None
     if parts is None or not parts.hostname:
         raise BadRequest("the address of an attachment has no host", hint="Shape: https://example.org/photo.png")
-    last = unquote(parts.path.rpartition("/")[2]) or None
-    return _by_url(given or extension_type(last), url, name or last)
+    file_name = unquote(parts.path.rpartition("/")[2]) or None
+    return _url_to_part(declared_type or detect_by_extension(file_name), url, name or file_name)
 
 
-def _of_data_url(rest: str, given: str | None, name: str | None, max_bytes: int) -> Part:
+def _data_url_to_part(rest: str, declared_type: str | None, name: str | None, max_bytes: int) -> Part:
+    """The part of a data URL; `rest` is what follows "data:"."""
     head, comma, text = rest.partition(",")
     if not comma:
         raise BadRequest("a data URL has no comma", hint="Shape: data:image/png;base64,AAAA")
-    kind, *marks = [part.strip().lower() for part in head.split(";")]
-    if "base64" in marks:
-        _check_size(name, len(text) * 3 // 4 - 2, max_bytes)
+    media_type, *parameters = [part.strip().lower() for part in head.split(";")]
+    if "base64" in parameters:
+        encoded = unquote(text)
+        _check_size(name, len(encoded) * 3 // 4 - 2, max_bytes)  # It has at least so many bytes.
         try:
-            data = base64.b64decode(unquote(text), validate=True)
+            data = base64.b64decode(encoded, validate=True)
         except (binascii.Error, ValueError):
             raise BadRequest("the data of a data URL is not base64", hint="Shape: data:image/png;base64,AAAA") from None
     else:
         data = unquote_to_bytes(text)
-    return _part(data, given or _checked_type(kind or "text/plain"), name, max_bytes)
+    return _make_part(data, declared_type or _normalize_type(media_type or "text/plain"), name, max_bytes)

@@ -1,4 +1,4 @@
-"""What kind of file some bytes are: by their first bytes, by the extension of a name, by being readable text. Pure."""
+"""Media types of files: by their first bytes, by the extension of a name, by being readable text. Pure."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 PDF = "application/pdf"
 _OFFICE = "application/vnd.openxmlformats-officedocument"
-#: Extensions of what is not text. Everything else is text where it reads as text.
+#: Media types by extension. A file with another extension is text where it reads as text.
 _EXTENSIONS: Mapping[str, str] = {
     "png": "image/png",
     "jpg": "image/jpeg",
@@ -47,7 +47,7 @@ _EXTENSIONS: Mapping[str, str] = {
     "odp": "application/vnd.oasis.opendocument.presentation",
     "epub": "application/epub+zip",
     "zip": "application/zip",
-    # Text, named so that an address says what it leads to.
+    # Extensions of text, so that the type of an address is known without fetching it.
     "txt": "text/plain",
     "md": "text/markdown",
     "csv": "text/csv",
@@ -77,7 +77,7 @@ _CHUNKED = {
     b"RIFF": {b"WAVE": "audio/wav", b"WEBP": "image/webp"},
     b"FORM": dict.fromkeys((b"AIFF", b"AIFC"), "audio/aiff"),
 }
-#: Brands of an ISO media file that is no MP4 video.
+#: Brands of an ISO media file that is not an MP4 video.
 _BRANDS = {
     b"M4A ": "audio/mp4",
     b"M4B ": "audio/mp4",
@@ -90,17 +90,20 @@ _BRANDS = {
 #: The wire's words for audio, where they are not the subtype.
 AUDIO_FORMATS = {"audio/mpeg": "mp3", "audio/mp3": "mp3", "audio/mp4": "m4a", "audio/vnd.wave": "wav"}
 
-_TEXT_TYPES = ("json", "xml", "yaml", "toml", "csv", "javascript", "typescript", "sql", "x-sh", "x-python", "x-ndjson")
+#: Subtypes of `application/` that are text.
+_TEXT_SUBTYPES = frozenset({
+    "json", "xml", "yaml", "toml", "csv", "javascript", "typescript", "sql", "x-sh", "x-python", "x-ndjson",
+})  # fmt: skip
 _CONTROL = re.compile("[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")  # ESC stays: logs have colours
 
 
-def magic_type(data: bytes) -> str | None:
-    """The media type that the first bytes give away."""
-    for prefix, kind in _MAGIC:
+def detect_by_magic(data: bytes) -> str | None:
+    """The media type that the first bytes tell; `None` where they tell none."""
+    for prefix, media_type in _MAGIC:
         if data.startswith(prefix):
-            return kind
-    if kinds := _CHUNKED.get(data[:4]):
-        return kinds.get(data[8:12])
+            return media_type
+    if types := _CHUNKED.get(data[:4]):
+        return types.get(data[8:12])
     if data[4:8] == b"ftyp":
         return _BRANDS.get(data[8:12], "video/mp4")
     if len(data) > 1 and data[0] == 0xFF:  # the frame mark of MPEG audio, with its layer
@@ -111,19 +114,21 @@ def magic_type(data: bytes) -> str | None:
     return None
 
 
-def extension_type(name: str | None) -> str | None:
-    """The media type of a name's extension, where it has one that is known here."""
+def detect_by_extension(name: str | None) -> str | None:
+    """The media type of a name's extension; `None` where there is no extension, or none that is known here."""
     _, dot, extension = (name or "").rpartition(".")
     return _EXTENSIONS.get(extension.lower()) if dot else None
 
 
-def is_text_type(kind: str) -> bool:
-    """Is this the type of text, to be read by the model as it is?"""
-    group, _, form = kind.partition("/")
-    return group == "text" or (group == "application" and (form in _TEXT_TYPES or form.endswith(("+json", "+xml"))))
+def is_text_type(media_type: str) -> bool:
+    """Is this media type one of text, which the model reads as it is?"""
+    group, _, subtype = media_type.partition("/")
+    return group == "text" or (
+        group == "application" and (subtype in _TEXT_SUBTYPES or subtype.endswith(("+json", "+xml")))
+    )
 
 
-def read_text(data: bytes) -> str | None:
+def decode_text(data: bytes) -> str | None:
     """The text that the bytes are in UTF-8, without a byte-order mark; `None` where they are not."""
     try:
         return data.decode("utf-8-sig")
@@ -131,7 +136,7 @@ def read_text(data: bytes) -> str | None:
         return None
 
 
-def readable(data: bytes) -> bool:
-    """Is it UTF-8 text without the control characters that text does not have?"""
-    text = read_text(data)
+def is_readable_text(data: bytes) -> bool:
+    """Are the bytes UTF-8 text, without control characters that text does not have?"""
+    text = decode_text(data)
     return text is not None and _CONTROL.search(text) is None

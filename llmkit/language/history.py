@@ -14,6 +14,7 @@ from llmkit.types.messages import Message, to_messages
 
 KIND = "conversation"
 VERSION = 1
+_DAMAGED = "The file is damaged or was changed by hand"
 
 
 class HistoryError(ConfigError):
@@ -21,23 +22,23 @@ class HistoryError(ConfigError):
 
 
 def write_history(system: str | None, messages: Sequence[Message]) -> str:
-    """The JSON text of a conversation.
+    """Write a conversation as JSON text, a turn on each line.
 
     Raises:
         HistoryError: a turn holds something that is not JSON; the text names the turn.
     """
-    turns = [_turn_text(index, turn) for index, turn in enumerate(messages)]
-    head: dict[str, object] = {"llmkit": KIND, "version": VERSION}
+    header: dict[str, object] = {"llmkit": KIND, "version": VERSION}
     if system is not None:
-        head["system"] = system
-    fields = [f" {json.dumps(key)}: {json.dumps(value, ensure_ascii=False)}" for key, value in head.items()]
-    listed = "[\n  " + ",\n  ".join(turns) + "\n ]" if turns else "[]"
-    text = "{\n" + ",\n".join([*fields, f' "messages": {listed}']) + "\n}\n"
+        header["system"] = system
+    fields = [f" {json.dumps(key)}: {json.dumps(value, ensure_ascii=False)}" for key, value in header.items()]
+    turns = [_write_turn(index, turn) for index, turn in enumerate(messages)]
+    turn_list = "[\n  " + ",\n  ".join(turns) + "\n ]" if turns else "[]"
+    text = "{\n" + ",\n".join([*fields, f' "messages": {turn_list}']) + "\n}\n"
     # Half a surrogate pair has no UTF-8; as an escape it is JSON, and ASCII.
     return text.encode("utf-8", "backslashreplace").decode()
 
 
-def _turn_text(index: int, turn: Message) -> str:
+def _write_turn(index: int, turn: Message) -> str:
     try:
         return json.dumps(turn.to_dict(), ensure_ascii=False, allow_nan=False)
     except (TypeError, ValueError, RecursionError) as error:
@@ -45,10 +46,10 @@ def _turn_text(index: int, turn: Message) -> str:
 
 
 def read_history(text: str) -> tuple[str | None, tuple[Message, ...]]:
-    """System message and turns of a JSON text that `write_history` gave.
+    """Read system message and turns from a JSON text that `write_history` gave.
 
     Raises:
-        HistoryError: it is damaged, is something else, or a newer llmkit wrote it.
+        HistoryError: the text is damaged, is something else, or a newer llmkit wrote it.
     """
     try:
         value = cast("object", json.loads(text))
@@ -59,7 +60,7 @@ def read_history(text: str) -> tuple[str | None, tuple[Message, ...]]:
     except (ValueError, RecursionError) as error:
         raise HistoryError(f"the history is not JSON: {error}", hint=_DAMAGED) from None
     if not isinstance(value, Mapping) or value.get("llmkit") != KIND:
-        raise HistoryError("this is no history of an llmkit conversation", hint='It begins with {"llmkit": ...}')
+        raise HistoryError("this is not the history of an llmkit conversation", hint='It begins with {"llmkit": ...}')
     version = value.get("version")
     if type(version) is not int or version < 1:
         raise HistoryError(f"version is {version!r}", hint=_DAMAGED)
@@ -80,34 +81,31 @@ def read_history(text: str) -> tuple[str | None, tuple[Message, ...]]:
         raise HistoryError(error.message, hint=_DAMAGED) from None
 
 
-_DAMAGED = "The file is damaged or was changed by hand"
-
-
 def write_file(path: str | os.PathLike[str], text: str) -> None:
     """Write a text so that the file is whole at any time: the old one or the new one. A new file is private.
 
     Raises:
-        HistoryError: it cannot be written.
+        HistoryError: the file cannot be written.
     """
     try:
         write_whole(Path(path).resolve(), text.encode(), synced=True)
     except (OSError, ValueError, RuntimeError) as error:
-        raise HistoryError(f"the history cannot be written to {os.fspath(path)!r}: {_reason(error)}") from None
+        raise HistoryError(f"the history cannot be written to {os.fspath(path)!r}: {_describe_reason(error)}") from None
 
 
 def read_file(path: str | os.PathLike[str]) -> str:
-    """The text of a history file.
+    """Read the text of a history file.
 
     Raises:
-        HistoryError: there is none, or it cannot be read.
+        HistoryError: the file does not exist or cannot be read.
     """
     try:
         return Path(path).read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise HistoryError(f"{os.fspath(path)!r} is not UTF-8 text (byte {error.start})", hint=_DAMAGED) from None
     except (OSError, ValueError, RuntimeError) as error:
-        raise HistoryError(f"the history {os.fspath(path)!r} cannot be read: {_reason(error)}") from None
+        raise HistoryError(f"the history {os.fspath(path)!r} cannot be read: {_describe_reason(error)}") from None
 
 
-def _reason(error: Exception) -> str:
+def _describe_reason(error: Exception) -> str:
     return (error.strerror if isinstance(error, OSError) else None) or str(error)

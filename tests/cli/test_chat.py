@@ -282,7 +282,7 @@ def test_attachments_go_behind_the_question(shell: Any) -> None:
     [
         ("gone.png", "there is no file 'gone.png'. Looked for /"),
         (".", "'.' is a folder"),
-        ("pipe", "no regular file"),
+        ("pipe", "not a regular file"),
         ("big.png", "'big.png' has 104,857,600 bytes (100.0 MiB); the limit is 20,971,520 (20.0 MiB)"),
         ("empty.png", "'empty.png' is empty"),
         ("blob", "the type of 'blob' is not known"),
@@ -319,7 +319,7 @@ def test_history_goes_on_in_a_file(shell: Any) -> None:
     [
         ('{"llmkit": "conversation", "version": 2}', "written by a newer llmkit (version 2; this one reads up to 1). "),
         ('{"llmkit": ', "talk.json: the history is not JSON"),
-        ("[]", "talk.json: this is no history"),
+        ("[]", "talk.json: this is not the history"),
     ],
 )
 def test_a_history_that_cannot_be_read(shell: Any, text: str, what: str) -> None:

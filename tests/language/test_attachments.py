@@ -165,7 +165,7 @@ def test_a_data_url_is_read(address: str, part: Any) -> None:
     ("source", "what"),
     [
         (b"", "the attachment is empty"),
-        (b"\x00\x01\xfe\xff", "type of the attachment is not known, and it is no UTF-8 text"),
+        (b"\x00\x01\xfe\xff", "type of the attachment is not known, and it is not UTF-8 text"),
         ("data:image/png", "no comma"),
         ("data:image/png;base64,A!", "not base64"),
         ("data:image/png;base64,", "is empty"),
@@ -174,8 +174,8 @@ def test_a_data_url_is_read(address: str, part: Any) -> None:
         ("https://[::1/x.png", "no host"),
         ("ftp://example.org/x.png", "begins with ftp://"),
         ("s3://bucket/x.png", "begins with s3://"),
-        ("What is\nin the picture?", "no path"),
-        ("nul\0.png", "no path"),
+        ("What is\nin the picture?", "not a path"),
+        ("nul\0.png", "not a path"),
         ("gone.png", "there is no file 'gone.png'.*Looked for /"),
         ("x" * 5000, "cannot be read"),
         (5, "an attachment is int"),
@@ -199,8 +199,8 @@ def test_files_that_cannot_be_attached(tmp_path: Path) -> None:
     fake.write_text("version https://git-lfs.github.com/spec/v1\n")
     cases = [
         (folder, "is a folder"),
-        (pipe, "is no regular file"),
-        (Path("/dev/zero"), "is no regular file"),
+        (pipe, "is not a regular file"),
+        (Path("/dev/zero"), "is not a regular file"),
         (loop, "cannot be read"),
         (empty, "'empty.txt' is empty"),
         (fake, "named as image/png, but holds text"),
@@ -208,7 +208,7 @@ def test_files_that_cannot_be_attached(tmp_path: Path) -> None:
     ]
     with tempfile.TemporaryDirectory() as short, socket.socket(socket.AF_UNIX) as listener:
         listener.bind(f"{short}/s")  # a socket's path must be short
-        cases.append((Path(short) / "s", "is no regular file"))
+        cases.append((Path(short) / "s", "is not a regular file"))
         for path, what in cases:
             with pytest.raises(BadRequest, match=what):
                 attach(path)
@@ -243,7 +243,7 @@ def test_100_mb_are_refused_unread(tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.parametrize("form", ["path", "bytes", "data", "plain data"])
+@pytest.mark.parametrize("form", ["path", "bytes", "data", "escaped data", "plain data"])
 def test_the_limit_is_exact(form: str, tmp_path: Path) -> None:
     """A file of just the limit is taken, one byte more is not."""
     for size, fits in ((10, True), (11, False)):
@@ -254,6 +254,7 @@ def test_the_limit_is_exact(form: str, tmp_path: Path) -> None:
             "path": file,
             "bytes": data,
             "data": url("text/plain", data),
+            "escaped data": "data:text/plain;base64," + "".join(f"%{ord(c):02X}" for c in base64.b64encode(data).decode()),
             "plain data": f"data:,{data.decode()}",
         }
         if fits:
@@ -275,5 +276,5 @@ def test_wrong_settings(wrong: Any) -> None:
 
 def test_text_of_a_given_type_must_be_text() -> None:
     """Bytes that are said to be text and are not UTF-8 are refused."""
-    with pytest.raises(BadRequest, match="text/csv, but no UTF-8 text"):
+    with pytest.raises(BadRequest, match="text/csv, but not UTF-8 text"):
         attach(b"caf\xe9", media_type="text/csv")
