@@ -12,7 +12,7 @@ from llmkit.cli.summary import dollars
 from llmkit.cli.terminal import complain, neutral
 from llmkit.cli.tour import QUESTION, Report, tour
 from llmkit.language.create import create_language
-from llmkit.language.quick import local_models
+from llmkit.language.quick import list_local_models
 from llmkit.provider.registry import get_provider
 from llmkit.types.pricing import MILLION
 
@@ -90,7 +90,7 @@ def _hosted(name: str, found: Readiness) -> tuple[str | None, str, str]:
 
 
 def _local(found: Readiness) -> tuple[str | None, str, str]:
-    models = local_models() if found.configured else None
+    models = list_local_models() if found.configured else None
     if models is None:
         return None, "", f"no: nothing answers as Ollama at {found.base_url}; start it, or set OLLAMA_HOST"
     if not models:

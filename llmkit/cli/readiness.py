@@ -46,8 +46,8 @@ class Readiness:
 
 
 #: In the order in which one is chosen when none is named.
-HOSTED = tuple(quick.HOSTED)
-LOCAL = quick.LOCAL
+HOSTED = tuple(quick.HOSTED_PROVIDERS)
+LOCAL = quick.LOCAL_PROVIDER
 
 
 def readiness(provider: BaseProvider) -> Readiness:

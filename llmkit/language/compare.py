@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING, Unpack, cast
 from llmkit.config.setting_checks import check_settings, describe
 from llmkit.errors import ConfigError, LLMError
 from llmkit.language.create import create_language
-from llmkit.language.many import Queue, aanswered, adrive, answered, check_count, drive, forget_frames
+from llmkit.language.many import (
+    Queue,
+    aask_model,
+    ask_in_tasks,
+    ask_in_threads,
+    ask_model,
+    check_count,
+    drop_tracebacks,
+)
 from llmkit.language.model import LanguageModel
 from llmkit.types.messages import to_messages
 from llmkit.types.responses import Attempt, Response
@@ -25,13 +33,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What one model made of the question.
+    """What one model answered to the question of a `compare`.
 
     Attributes:
         target: the target as it was named; of a model, its `provider:model`.
         response: the answer, `None` if there is none.
         error: why there is no answer, `None` if there is one.
-        seconds: how long it took to the answer or the error, with retries, waits and fallbacks.
+        seconds: time until the answer or the error, with retries, waits and fallbacks.
     """
 
     target: str
@@ -84,7 +92,7 @@ class Comparison:
         return None if len(known) < len(amounts) else reduce(add, known, Decimal(0))
 
     def to_dict(self) -> dict[str, object]:
-        """JSON values: the row, the answer as `Response.to_dict()` has it, and the error as text."""
+        """The row as JSON values: the answer as `Response.to_dict()` has it, the error as its class and text."""
         total = self.total_cost
         return {
             "target": self.target,
@@ -116,28 +124,28 @@ def compare(
         targets: "provider:model", names of profiles, or models; as `create_language` takes them. A model that is made
             here is closed here.
         messages: what `chat_complete` takes.
-        concurrency: most models that are asked at the same time.
+        concurrency: most models that are asked at the same time. Default: 8.
         settings: as for `chat_complete`; they go to all of them.
 
     Returns:
         A row for each target, in their order. One that cannot be made or does not answer has its error in its row.
 
     Raises:
-        ConfigError: a setting is unknown or wrong, or `targets` is no list of targets.
+        ConfigError: a setting is unknown or wrong, or `targets` is not a list of targets, or `concurrency` is below 1.
         BadRequest: the messages are not messages.
     """
-    runs = _runs(targets, messages, concurrency, settings)
+    runs = _prepare_runs(targets, messages, concurrency, settings)
 
-    def ask(run: _Run) -> Comparison:
-        if isinstance(model := run.begin(), Comparison):
+    def ask(run: _TargetRun) -> Comparison:
+        if isinstance(model := run.open_model(), Comparison):
             return model
         try:
-            return run.end(answered(model, run.messages, run.settings))
+            return run.finish(ask_model(model, run.messages, run.settings))
         finally:
-            if run.ours:
+            if run.is_ours:
                 model.close()
 
-    drive(runs, ask, concurrency)
+    ask_in_threads(runs, ask, concurrency)
     return runs.results()
 
 
@@ -149,42 +157,48 @@ async def acompare(
     **settings: Unpack[CallSettings],
 ) -> list[Comparison]:
     """As `compare`, on an event loop."""
-    runs = _runs(targets, messages, concurrency, settings)
+    runs = _prepare_runs(targets, messages, concurrency, settings)
 
-    async def ask(run: _Run) -> Comparison:
-        if isinstance(model := run.begin(), Comparison):
+    async def ask(run: _TargetRun) -> Comparison:
+        if isinstance(model := run.open_model(), Comparison):
             return model
         try:
-            return run.end(await aanswered(model, run.messages, run.settings))
+            return run.finish(await aask_model(model, run.messages, run.settings))
         finally:
-            if run.ours:
+            if run.is_ours:
                 await model.aclose()
 
-    await adrive(runs, ask, concurrency)
+    await ask_in_tasks(runs, ask, concurrency)
     return runs.results()
 
 
-def _runs(
+def _prepare_runs(
     targets: Iterable[str | LanguageModel], messages: MessagesLike, concurrency: int, settings: CallSettings
-) -> Queue[_Run, Comparison]:
-    """One run for each target. What is wrong for all of them is raised before anything is sent."""
+) -> Queue[_TargetRun, Comparison]:
+    """Make one run for each target. What is wrong for all of them is raised before anything is sent."""
     check_count("concurrency", concurrency)
     given = cast("Mapping[str, object]", settings)
     check_settings(given, call=True)
     turns = to_messages(messages)
     if isinstance(targets, (str, bytes, Mapping, LanguageModel)) or not isinstance(cast("object", targets), Iterable):
         raise ConfigError(f"targets is {describe(targets)}", hint='Pass a list: ["openai:gpt-4o", "ollama:llama3.2"]')
-    named = list(targets)
-    for place, target in enumerate(named):
+    models = list(targets)
+    for index, target in enumerate(models):
         if not isinstance(cast("object", target), (str, LanguageModel)):
             raise ConfigError(
-                f"targets[{place}] is {describe(target)}", hint='Name it "provider:model", or pass a LanguageModel'
+                f"targets[{index}] is {describe(target)}", hint='Name it "provider:model", or pass a LanguageModel'
             )
-    return Queue([_Run(target, turns, given) for target in named])
+    return Queue([_TargetRun(target, turns, given) for target in models])
 
 
-class _Run:
-    """One target's turn."""
+class _TargetRun:
+    """One target, from the making of its model to its row.
+
+    Attributes:
+        messages: what is asked.
+        settings: those of the call.
+        is_ours: was the model made here, so that it is closed here?
+    """
 
     def __init__(
         self, target: str | LanguageModel, messages: tuple[Message, ...], settings: Mapping[str, object]
@@ -192,22 +206,21 @@ class _Run:
         self._target = target
         self._started = 0.0
         self.messages, self.settings = messages, settings
-        #: Is the model ours to close?
-        self.ours = isinstance(target, str)
+        self.is_ours = isinstance(target, str)
 
-    def begin(self) -> LanguageModel | Comparison:
-        """The model; its row, if it cannot be made."""
+    def open_model(self) -> LanguageModel | Comparison:
+        """Give the model to ask, or the finished row if it cannot be made. The time of the row begins here."""
         self._started = time.perf_counter()
         try:
             return create_language(self._target) if isinstance(self._target, str) else self._target
         except LLMError as error:
-            return self.end(error)
+            return self.finish(error)
 
-    def end(self, result: Response | LLMError) -> Comparison:
-        """The row of what came of it."""
+    def finish(self, result: Response | LLMError) -> Comparison:
+        """Make the row of an answer or an error."""
         seconds = time.perf_counter() - self._started
         name = self._target if isinstance(self._target, str) else self._target.target
         if isinstance(result, LLMError):
-            forget_frames(result)
+            drop_tracebacks(result)
             return Comparison(name, None, result, seconds)
         return Comparison(name, result, None, seconds)

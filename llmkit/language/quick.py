@@ -17,24 +17,26 @@ if TYPE_CHECKING:
     from llmkit.types.model_info import ModelInfo
     from llmkit.types.responses import Response
 
-#: In the order in which one is chosen when none is named, with the model where the service has no default.
-HOSTED = {"openrouter": None, "openai": "gpt-4o-mini"}
-LOCAL = "ollama"
-#: Seconds that a server on this machine may take to list its models.
-PATIENCE = 2.0
+#: Providers in the order in which one is chosen when none is named, with a model where the service has no default.
+HOSTED_PROVIDERS = {"openrouter": None, "openai": "gpt-4o-mini"}
+LOCAL_PROVIDER = "ollama"
+#: What a server on this machine may take to list its models.
+LIST_TIMEOUT_SECONDS = 2.0
 
-Target: TypeAlias = "tuple[str, str | None]"
+#: A provider or profile, and a model; `None` is the default model of that provider or profile.
+ProviderAndModel: TypeAlias = "tuple[str, str | None]"
 
 
 def quick_chat(
     prompt: str, *, model: str | None = None, system: str | None = None, **settings: Unpack[Settings]
 ) -> str:
-    """Ask once and give the text of the answer. The connection is closed after it.
+    """Ask once and give the text of the answer. The connection is closed afterwards.
 
     Args:
         prompt: the question.
-        model: name of a profile, or "provider:model". Default: see `default_target`.
-        system: a system message.
+        model: name of a profile, or "provider:model". Default: the configuration file's `default_profile`, else the
+            first of OpenRouter, OpenAI and a local Ollama that is ready.
+        system: a system message. Default: none.
         settings: as for `create_language`.
 
     Raises:
@@ -42,111 +44,120 @@ def quick_chat(
         EmptyResponse: the answer holds no text: a refusal, tool calls, or nothing. `error.partial` has the response.
         LLMError: as `chat_complete`.
     """
-    name, chosen = (model, None) if model is not None else default_target()
-    with _made(name, chosen, settings) as made:
-        return _text(made.chat_complete(_turns(prompt, system), stream=False))
+    name, default_model = (model, None) if model is not None else default_target()
+    with _create_model(name, default_model, settings) as language_model:
+        return _require_text(language_model.chat_complete(_make_messages(prompt, system), stream=False))
 
 
 async def aquick_chat(
     prompt: str, *, model: str | None = None, system: str | None = None, **settings: Unpack[Settings]
 ) -> str:
     """As `quick_chat`, on an event loop."""
-    name, chosen = (model, None) if model is not None else await adefault_target()
-    async with _made(name, chosen, settings) as made:
-        return _text(await made.achat_complete(_turns(prompt, system), stream=False))
+    name, default_model = (model, None) if model is not None else await adefault_target()
+    async with _create_model(name, default_model, settings) as language_model:
+        return _require_text(await language_model.achat_complete(_make_messages(prompt, system), stream=False))
 
 
-def default_target(model: str | None = None) -> Target:
-    """Provider (or profile) and model where no provider is named.
+def default_target(model: str | None = None) -> ProviderAndModel:
+    """Provider (or profile) and model to ask where no provider is named.
 
-    It is the configuration file's `default_profile`, else the first of: OpenRouter, if its key is set; OpenAI, if its
-    key is set, with gpt-4o-mini; Ollama, if it answers, with the first chat model of its list. A model that is named
-    is kept; `None` in the answer is the default of the provider or profile.
+    The first of these is taken: the configuration file's `default_profile`; OpenRouter, if its key is set; OpenAI, if
+    its key is set, with gpt-4o-mini; Ollama, if it answers, with the first chat model of its list. A model that is
+    named is kept.
+
+    Args:
+        model: the name of a model, as its provider knows it. Default: chosen with the provider.
+
+    Returns:
+        A provider or profile, and a model; `None` is the default model of that provider or profile.
 
     Raises:
-        ConfigError: there is none; or Ollama answers and has no chat model.
+        ConfigError: no provider is ready; or Ollama answers and has no chat model.
     """
-    choice = _choice(model)
+    decision = _decide_target(model)
     try:
-        next(choice)
-        choice.send(local_models())
+        next(decision)
+        decision.send(list_local_models())
     except StopIteration as stop:
-        return cast("Target", stop.value)
-    raise AssertionError("the choice asks once")
+        return cast("ProviderAndModel", stop.value)
+    raise AssertionError("the decision asks once")
 
 
-async def adefault_target(model: str | None = None) -> Target:
+async def adefault_target(model: str | None = None) -> ProviderAndModel:
     """As `default_target`, on an event loop."""
-    choice = _choice(model)
+    decision = _decide_target(model)
     try:
-        next(choice)
-        choice.send(await alocal_models())
+        next(decision)
+        decision.send(await alist_local_models())
     except StopIteration as stop:
-        return cast("Target", stop.value)
-    raise AssertionError("the choice asks once")
+        return cast("ProviderAndModel", stop.value)
+    raise AssertionError("the decision asks once")
 
 
-def local_models() -> list[str] | None:
-    """The chat models of an Ollama, as it lists them; `None` if none answers there."""
+def list_local_models() -> list[str] | None:
+    """Names of the chat models of the Ollama on this machine, in its order; `None` if no Ollama answers."""
     from llmkit.operations.lists import list_models
 
     try:
-        listed = list_models(LOCAL, refresh=True, timeout=PATIENCE)
+        models = list_models(LOCAL_PROVIDER, refresh=True, timeout=LIST_TIMEOUT_SECONDS)
     except LLMError:
         return None
-    return None if listed.stale else _chat_models(listed)
+    return None if models.stale else _select_chat_models(models)
 
 
-async def alocal_models() -> list[str] | None:
-    """As `local_models`, on an event loop."""
+async def alist_local_models() -> list[str] | None:
+    """As `list_local_models`, on an event loop."""
     from llmkit.operations.lists import alist_models
 
     try:
-        listed = await alist_models(LOCAL, refresh=True, timeout=PATIENCE)
+        models = await alist_models(LOCAL_PROVIDER, refresh=True, timeout=LIST_TIMEOUT_SECONDS)
     except LLMError:
         return None
-    return None if listed.stale else _chat_models(listed)
+    return None if models.stale else _select_chat_models(models)
 
 
-def _choice(model: str | None) -> Generator[None, list[str] | None, Target]:
-    """The decision. It yields where it must know the models of the Ollama here, and is sent them."""
+def _decide_target(model: str | None) -> Generator[None, list[str] | None, ProviderAndModel]:
+    """Decide where a question goes, for both colours; see `default_target`.
+
+    It yields at most once, where it must know the models of the Ollama here, and is sent what `list_local_models` gave.
+    """
     if profile := default_profile():
         return profile, model
     missing = []
-    for name, usual in HOSTED.items():
+    for name, usual_model in HOSTED_PROVIDERS.items():
         location = locate(name, {}, need_key=False)
-        backend = location.provider
+        provider = location.provider
         if location.endpoint.api_key is not None:
-            return name, model or (None if resolve_target(name)[1] else usual)
-        missing.append((next(iter(backend.key_env), name), backend.key_page))
-    found = yield
-    address = locate(LOCAL, {}, need_key=False).endpoint.base_url
-    if found is None:
+            return name, model or (None if resolve_target(name)[1] else usual_model)
+        missing.append((next(iter(provider.key_env), name), provider.key_page))
+    local_models = yield
+    address = locate(LOCAL_PROVIDER, {}, need_key=False).endpoint.base_url
+    if local_models is None:
         raise ConfigError(
             f"no provider is named, and none is ready: {' and '.join(name for name, _ in missing)} are not set, and no "
             f"Ollama answers at {address}",
             hint=f"Name one, set a key ({missing[0][1]}), or start Ollama",
         )
-    if model is None and not found:
+    if model is None and not local_models:
         raise ConfigError(
             f"no model is named, and the Ollama at {address} has no chat model", hint="Run: llmkit pull llama3.2"
         )
-    return LOCAL, model or found[0]
+    return LOCAL_PROVIDER, model or local_models[0]
 
 
-def _chat_models(listed: Sequence[ModelInfo]) -> list[str]:
-    return [item.id for item in listed if _chats(item)]
+def _select_chat_models(models: Sequence[ModelInfo]) -> list[str]:
+    return [model.id for model in models if _is_chat_model(model)]
 
 
-def _chats(item: ModelInfo) -> bool:
-    """Is it a model to talk to? Where the server does not say, embedding models are known by name or family."""
-    said = item.capabilities.get("completion")
-    if said is not None:
-        return said
-    return "embed" not in item.id and "bert" not in str(item.extra.get("family") or "")
+def _is_chat_model(model: ModelInfo) -> bool:
+    """Can one talk to it? Where the server does not say, embedding models are known by name or family."""
+    completes = model.capabilities.get("completion")
+    if completes is not None:
+        return completes
+    return "embed" not in model.id and "bert" not in str(model.extra.get("family") or "")
 
 
-def _made(name: str, model: str | None, settings: Settings) -> LanguageModel:
+def _create_model(name: str, model: str | None, settings: Settings) -> LanguageModel:
     try:
         return create_language(name, model, config=settings)
     except UnknownProvider as error:
@@ -155,11 +166,12 @@ def _made(name: str, model: str | None, settings: Settings) -> LanguageModel:
         raise
 
 
-def _turns(prompt: str, system: str | None) -> list[Message]:
+def _make_messages(prompt: str, system: str | None) -> list[Message]:
     return [*([] if system is None else [Message("system", system)]), Message("user", prompt)]
 
 
-def _text(response: Response) -> str:
+def _require_text(response: Response) -> str:
+    """The text of an answer. Raises `EmptyResponse` where there is none, with the reason."""
     if response.content:
         return response.content
     why = f"finish_reason {response.finish_reason}" if response.finish_reason else "no finish_reason"

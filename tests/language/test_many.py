@@ -36,7 +36,7 @@ from llmkit import (
     Unsupported,
 )
 from llmkit.language.many import Batch
-from llmkit.language.progress import notes
+from llmkit.language.progress import format_notes
 from llmkit.testing import Answer, FakeModel
 from llmkit.testing.simulator import Reply, Simulator
 from llmkit.types.responses import Attempt
@@ -516,7 +516,7 @@ def test_however_calls_end_each_input_has_one_result(
 PROGRAM = """
 import sys
 from llmkit import create_language
-from llmkit.language.progress import bar
+from llmkit.language.progress import open_progress_bar
 from llmkit.testing import FakeModel
 if {hidden}:
     sys.modules["rich"] = None
@@ -622,8 +622,11 @@ def test_a_bar_that_cannot_be_shown_is_an_error(sim: Simulator) -> None:
 
 TWO = """
 from decimal import Decimal
-from llmkit.language.progress import bar
-with bar("\x1b[2Jasking [bold]x\x07", 4, show=True) as shown, bar("second", 2, show=True) as silent:
+from llmkit.language.progress import open_progress_bar
+with (
+    open_progress_bar("\x1b[2Jasking [bold]x\x07", 4, show=True) as shown,
+    open_progress_bar("second", 2, show=True) as silent,
+):
     silent.update(1)
     shown.update(1)
     shown.update(4, failed=1)
@@ -654,4 +657,4 @@ def test_two_bars_and_foreign_text(screen: Any) -> None:
 )
 def test_what_is_not_known_is_not_shown_as_nothing(figures: tuple[int, Decimal, int], text: str) -> None:
     """An unknown cost is counted, not shown as $0."""
-    assert notes(*figures) == text
+    assert format_notes(*figures) == text
