@@ -6,7 +6,20 @@
     print(chat.send("What is the capital of France?").content)
     print(chat.send("And of Spain?").content)
 
-What is kept is everything; what is sent may be less.
+The whole history is kept. What is sent is trimmed to the limits by `trim_messages`.
+
+What happens to the history. A question is pending from the call of `send` or `asend` until its answer is complete, and
+enters the history together with the answer, or not at all:
+
+- The answer is complete: question and answer are appended. Of an answer without choices nothing is.
+- The call raises (an error, Ctrl-C, cancellation), or the stream fails: nothing is appended. The error has what came,
+  as `partial`, and the same question can be sent again.
+- The stream is left early: nothing is appended; `stream.partial` has what came. It counts as left when it is closed,
+  when its loop is left, and when it is collected as garbage.
+- The coroutine of `asend` is never awaited, or its task is cancelled before it began: nothing is sent or appended.
+
+While a question is pending, another one, `add` and `clear` are a `ConfigError`, so an answer never comes into a history
+that has changed. `llmkit.language.pending` says how the conversation learns that nobody waits any more.
 """
 
 from __future__ import annotations
@@ -21,6 +34,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, Unpack, cast, overloa
 from llmkit.config.setting_checks import describe
 from llmkit.errors import BadRequest, ConfigError
 from llmkit.language.history import HistoryError, read_file, read_history, write_file, write_history
+from llmkit.language.pending import PendingQuestion
 from llmkit.language.stream import AsyncChatStream, ChatStream
 from llmkit.language.trim import check_limits, trim_messages
 from llmkit.types.messages import Message, MessageLike, MessagesLike, to_messages
@@ -33,29 +47,7 @@ if TYPE_CHECKING:
 
 #: What `send` attaches: a part, or what `attach` takes.
 Attachment: TypeAlias = Part | str | os.PathLike[str] | bytes
-
-
-class _Exchange:
-    """A question on its way. Whoever works for the answer holds it; when nobody does any more, it is over."""
-
-    __slots__ = ("__weakref__", "answer", "asked", "waiter")
-
-    def __init__(self, asked: tuple[Message, ...]) -> None:
-        self.asked = asked
-        self.answer: Coroutine[Any, Any, Response] | None = None
-        self.waiter: weakref.ref[Coroutine[Any, Any, Response]] | None = None
-
-    @property
-    def is_over(self) -> bool:
-        """Has the task that waits for the answer ended? One cancelled before it began may still hold this."""
-        if self.waiter is None:
-            return False
-        waiter = self.waiter()
-        return waiter is None or getattr(waiter, "cr_frame", None) is None
-
-    def __del__(self) -> None:
-        if self.answer is not None:
-            self.answer.close()  # a task that was cancelled before it began has not begun this one either
+_PARTS = (TextPart, ImagePart, AudioPart, FilePart, OtherPart)
 
 
 class Conversation:
@@ -64,8 +56,6 @@ class Conversation:
     A question and its answer enter the history together, when the answer is complete. A call that fails or a stream
     that is left early changes nothing; the error, or `stream.partial`, has what came. One question at a time: a second
     one before the answer to the first is complete is a `ConfigError`; `fork()` gives a conversation of its own.
-
-    The whole history is kept. What is sent is trimmed to the limits by `trim_messages`.
     """
 
     def __init__(
@@ -82,16 +72,16 @@ class Conversation:
 
         Args:
             model: who answers. It may be replaced at any time: `conversation.model = other`.
-            system: the system message. It is no part of `messages` and is sent first, always.
-            messages: earlier turns.
+            system: the system message. It is not a part of `messages`, and is always sent first. Default: none.
+            messages: earlier turns. Default: none.
             max_messages: most turns to send, system turns not counted. Default: the model's `max_context_messages`
                 (for OpenRouter also `OPENROUTER_MAX_CONTEXT_MESSAGES`), else all.
             max_tokens: most tokens to send; see `trim_messages`. Default: no limit.
-            count_tokens: tokens of one turn. Default: `estimate_tokens`, an estimate.
+            count_tokens: gives the number of tokens of one turn. Default: `estimate_tokens`.
 
         Raises:
             BadRequest: the messages are not messages.
-            ConfigError: a limit is not a whole number of 1 or more, or `system` is not text.
+            ConfigError: a limit is not a whole number of 1 or more, `system` is not text, or `model` is not a model.
         """
         check_limits(max_messages, max_tokens)
         if system is not None and not isinstance(cast("object", system), str):
@@ -102,8 +92,9 @@ class Conversation:
         self.system = system
         self._limits = (max_messages, max_tokens, count_tokens)
         self._history = list(to_messages(messages)) if messages else []
-        self._current: weakref.ref[_Exchange] | None = None
-        self._lock = RLock()  # a stream that the garbage collector closes ends in here, wherever that happens
+        self._pending: weakref.ref[PendingQuestion] | None = None
+        # Re-entrant: the garbage collector may close a stream, which ends here, while this thread holds the lock.
+        self._lock = RLock()
 
     @property
     def messages(self) -> tuple[Message, ...]:
@@ -168,16 +159,17 @@ class Conversation:
             BadRequest: there is nothing to send, an attachment cannot be used, or not even the last turns fit.
             LLMError: as `chat_complete`.
         """
-        exchange, turns = self._begin(text, attachments)
+        question, turns = self._begin(text, attachments)
         try:
             answer = self.model.chat_complete(turns, stream, **settings)
         except BaseException:
-            self._end(exchange, None)
+            # Whatever ended the call, also Ctrl-C: nobody waits for its answer any more.
+            self._end(question, None)
             raise
         if isinstance(answer, ChatStream):
-            answer.when_over(partial(self._end, exchange))
+            answer.when_over(partial(self._end, question))
         else:
-            self._end(exchange, answer)
+            self._end(question, answer)
         return answer
 
     @overload
@@ -216,72 +208,77 @@ class Conversation:
         **settings: Unpack[CallSettings],
     ) -> Coroutine[Any, Any, Response] | AsyncChatStream:
         """As `send`, on an event loop, with the forms of `achat_complete`. The conversation waits from this call on."""
-        exchange, turns = self._begin(text, attachments)
+        question, turns = self._begin(text, attachments)
         try:
             answer = self.model.achat_complete(turns, stream, **settings)
         except BaseException:
-            self._end(exchange, None)
+            # As in `send`.
+            self._end(question, None)
             raise
         if isinstance(answer, AsyncChatStream):
-            answer.when_over(partial(self._end, exchange))
+            answer.when_over(partial(self._end, question))
             return answer
-        exchange.answer = answer
-        waiter = self._awaited(exchange)
-        exchange.waiter = weakref.ref(waiter)
+        question.call = answer
+        waiter = self._await_answer(question)
+        question.waiter = weakref.ref(waiter)
         return waiter
 
-    async def _awaited(self, exchange: _Exchange) -> Response:
-        assert exchange.answer is not None
+    async def _await_answer(self, question: PendingQuestion) -> Response:
+        assert question.call is not None
+        response: Response | None = None
         try:
-            response = await exchange.answer
-        except BaseException:
-            self._end(exchange, None)
-            raise
-        self._end(exchange, response)
-        return response
+            response = await question.call
+            return response
+        finally:
+            self._end(question, response)
 
     def _begin(
         self, text: str | None, attachments: Attachment | Iterable[Attachment]
-    ) -> tuple[_Exchange, tuple[Message, ...]]:
-        exchange = _Exchange(_question(text, attachments))
+    ) -> tuple[PendingQuestion, tuple[Message, ...]]:
+        """Make a question pending, and give what is sent for it."""
+        question = PendingQuestion(_make_question(text, attachments))
         with self._lock:
             self._check_free()
-            last = (*self._history, *exchange.asked)[-1:]
-            if not last or (last[0].role == "assistant" and not exchange.asked):
+            last = (*self._history, *question.messages)[-1:]
+            if not last or (last[0].role == "assistant" and not question.messages):
                 raise BadRequest("there is nothing to answer", hint="Pass a text, or add() the results of tools first")
-            turns = self._sent(exchange.asked)
-            self._current = weakref.ref(exchange)
-        return exchange, turns
+            turns = self._select_turns(question.messages)
+            self._pending = weakref.ref(question)
+        return question, turns
 
-    def _end(self, exchange: _Exchange, response: Response | None) -> None:
+    def _end(self, question: PendingQuestion, response: Response | None) -> None:
+        """End a pending question, with its answer or without one. For one that is not pending it does nothing."""
         with self._lock:
-            if self._current is None or self._current() is not exchange:
+            if self._pending is None or self._pending() is not question:
                 return
-            self._current = None
+            self._pending = None
             if response is not None and response.choices:
-                self._history += [*exchange.asked, response.message]
+                self._history += [*question.messages, response.message]
 
     def _check_free(self) -> None:
-        exchange = None if self._current is None else self._current()
-        if exchange is not None and not exchange.is_over:
+        question = None if self._pending is None else self._pending()
+        if question is not None and not question.is_over:
             raise ConfigError(
                 "the last question of this conversation has no complete answer yet",
                 hint="Await it, read its stream to the end or close it; or fork() the conversation",
             )
 
-    def _sent(self, asked: tuple[Message, ...]) -> tuple[Message, ...]:
+    def _select_turns(self, messages: tuple[Message, ...]) -> tuple[Message, ...]:
         system = () if self.system is None else (Message("system", self.system),)
         most, tokens, count = self._limits
         if most is None:
             most = self.model.max_context_messages
-        turns = (*system, *self._history, *asked)
+        turns = (*system, *self._history, *messages)
         return trim_messages(turns, max_messages=most, max_tokens=tokens, count_tokens=count)
 
     def add(self, *messages: MessageLike) -> None:
         """Append turns without asking: results of tools, or turns from elsewhere.
 
+        Args:
+            messages: dicts or `Message`s, in their order.
+
         Raises:
-            BadRequest: they are not messages.
+            BadRequest: one of them is not a message; none is appended.
             ConfigError: an answer is on its way.
         """
         turns = to_messages(messages) if messages else ()
@@ -300,7 +297,10 @@ class Conversation:
             self._history.clear()
 
     def fork(self) -> Conversation:
-        """A conversation with the same past and a future of its own. It shares the model."""
+        """Give a conversation with the same history, system message and limits, which goes on by itself.
+
+        It shares the model. A question that is pending here is not pending there.
+        """
         most, tokens, count = self._limits
         return Conversation(
             self.model,
@@ -329,7 +329,11 @@ class Conversation:
         max_tokens: int | None = None,
         count_tokens: Callable[[Message], int] | None = None,
     ) -> Conversation:
-        """The conversation of a `to_json` text, with a model and limits, which the text does not hold.
+        """Make the conversation of a `to_json` text, with a model and limits, which the text does not hold.
+
+        Args:
+            text: the JSON text.
+            model, max_messages, max_tokens, count_tokens: as for `Conversation`.
 
         Raises:
             HistoryError: the text is damaged, is something else, or a newer llmkit wrote it.
@@ -348,7 +352,7 @@ class Conversation:
         """Write `to_json` to a file. The file is whole at any time; a new one can be read by its owner only.
 
         Raises:
-            HistoryError: it cannot be written.
+            HistoryError: the file cannot be written, or a turn holds something that is not JSON.
         """
         write_file(path, self.to_json())
 
@@ -362,7 +366,7 @@ class Conversation:
         max_tokens: int | None = None,
         count_tokens: Callable[[Message], int] | None = None,
     ) -> Conversation:
-        """The conversation of a file that `save` wrote; see `from_json`.
+        """Make the conversation of a file that `save` wrote; see `from_json`.
 
         Raises:
             HistoryError: the file cannot be read, or `from_json` refuses it; the text names the file.
@@ -376,8 +380,8 @@ class Conversation:
             raise HistoryError(f"{os.fspath(path)}: {error.message}", hint=error.hint) from None
 
 
-def _question(text: str | None, attachments: Attachment | Iterable[Attachment]) -> tuple[Message, ...]:
-    """The user turn of a text and attachments; none without both."""
+def _make_question(text: str | None, attachments: Attachment | Iterable[Attachment]) -> tuple[Message, ...]:
+    """Make the user turn of a text and attachments; no turn where there is neither."""
     if text is not None and not isinstance(cast("object", text), str):
         raise BadRequest(f"the text is {type(text).__name__}", hint="Pass text; files go into attachments=")
     one = isinstance(attachments, (str, bytes, bytearray, os.PathLike, *_PARTS))
@@ -392,8 +396,3 @@ def _question(text: str | None, attachments: Attachment | Iterable[Attachment]) 
 
     parts = [item if isinstance(item, _PARTS) else attach(item) for item in items]
     return (Message("user", (*([TextPart(text)] if text else []), *parts)),)
-
-
-_PARTS = (TextPart, ImagePart, AudioPart, FilePart, OtherPart)
-
-__all__ = ["Attachment", "Conversation"]

@@ -339,9 +339,9 @@ def test_json_holds_turns_only() -> None:
         ("", "is not JSON"),
         ('{"llmkit": "conversation", "version": 1, "messages": [', "is not JSON: .* line 1, column"),
         ("[" * 100_000, "is not JSON"),
-        ("[]", "no history of an llmkit conversation"),
-        ('{"messages": []}', "no history of an llmkit conversation"),
-        ('{"llmkit": "cassette", "version": 1}', "no history of an llmkit conversation"),
+        ("[]", "not the history of an llmkit conversation"),
+        ('{"messages": []}', "not the history of an llmkit conversation"),
+        ('{"llmkit": "cassette", "version": 1}', "not the history of an llmkit conversation"),
         (
             '{"llmkit": "conversation", "version": 2, "turns": []}',
             r"written by a newer llmkit \(version 2; .*Update llmkit",
