@@ -110,11 +110,11 @@ def prepare(
         body.update(cast("Mapping[str, object]", fields))
     call = Call(setup.model, messages, stream, sampling, options, body, setup.base_url, setup.local)
     if "tools" in sampling or "structured" in sampling:
-        from llmkit.language.review import reviewed
+        from llmkit.language.review import add_review
 
         by = cast("Literal['native', 'instruction'] | None", setup.setting(settings, "structured_by"))
         retries = cast("int", setup.setting(settings, "structured_retries", 0))
-        call = reviewed(provider, call, by=by, retries=retries)
+        call = add_review(provider, call, by=by, retries=retries)
     provider.check(call)
     return call
 

@@ -1,7 +1,9 @@
-"""What is asked beyond text, and whether the answer has it: tools and their arguments, a structure and its value.
+"""Review of answers: are the tool calls and the structure in an answer what was asked for?
 
-A call with tools or a structure is prepared here, once for each target, and its answer looked at before the caller
-gets it. The engine knows only the interface, `llmkit.provider.Review`.
+A call with tools or a structure is prepared here, once for each target, by `add_review`: tools become their dicts, the
+structure becomes what the service takes, or an instruction in words. The same call carries a `Reviewer`, which looks at
+the answer before the caller gets it: it marks tool calls that do not fit, and reads the structured value. The engine
+knows only the interface, `llmkit.provider.Review`.
 """
 
 from __future__ import annotations
@@ -22,23 +24,31 @@ if TYPE_CHECKING:
     from llmkit.language.tools.tool import Tool
     from llmkit.types.model_info import ModelInfo
 
-By = Literal["native", "instruction"]
-SIMPLER = "Simplify the schema, or choose a model that holds to schemas"
-NOT_AGAIN = f"What a stream has given out is not asked for again: leave out stream=. {SIMPLER}"
+StructuredBy = Literal["native", "instruction"]
+SIMPLER_HINT = "Simplify the schema, or choose a model that holds to schemas"
+#: A streamed structure that does not validate cannot be asked for again: its text has been handed out.
+STREAMED_HINT = f"What a stream has given out is not asked for again: leave out stream=. {SIMPLER_HINT}"
 #: What asks a service for any JSON.
 FREE_JSON: Mapping[str, object] = MappingProxyType({"type": "json"})
 
 
-def reviewed(provider: BaseProvider, call: Call, *, by: By | None, retries: int) -> Call:
-    """The call as the provider takes it, with a review of its answer.
+def add_review(provider: BaseProvider, call: Call, *, by: StructuredBy | None, retries: int) -> Call:
+    """Give the call as the provider takes it, with a review of its answer.
+
+    Args:
+        provider: who is asked.
+        call: the call, its settings `tools` and `structured` as the caller gave them.
+        by: how to ask for a structure. `None`: as provider and model can.
+        retries: how often an answer without the structure is asked for again.
 
     Raises:
-        Unsupported: the catalogue says that the model has no tools.
-        ConfigError: a tool or a structure that cannot be described to a model.
+        Unsupported: the catalogue says that the model has no tools, or `by` is "native" and the provider has no
+            structured output.
+        ConfigError: a tool or a structure cannot be described to a model.
     """
     from llmkit.operations.known_models import known_model
 
-    known = known_model(provider, call.base_url, call.model)
+    info = known_model(provider, call.base_url, call.model)
     settings = dict(call.settings)
     tools: tuple[Tool, ...] = ()
     shape: Shape | None = None
@@ -46,31 +56,32 @@ def reviewed(provider: BaseProvider, call: Call, *, by: By | None, retries: int)
     if settings.get("tools"):
         from llmkit.language.tools.tool import to_tools
 
-        if known is not None and known.supports_tools is False:
-            raise _no_tools(provider, known)
+        if info is not None and info.supports_tools is False:
+            raise _make_no_tools_error(provider, info)
         tools = to_tools(settings["tools"])
         settings["tools"] = [tool.to_dict() for tool in tools]
     if settings.get("structured") is not None:
-        from llmkit.language.structured.shape import shape_of
+        from llmkit.language.structured.shape import to_shape
 
-        shape = shape_of(settings["structured"])
-        by, wire = _way(provider, known, shape, by)
-        settings["structured"] = wire
-        if wire is None:
+        shape = to_shape(settings["structured"])
+        by, structured = _choose_method(provider, info, shape, by)
+        settings["structured"] = structured
+        if structured is None:
             del settings["structured"]
         if by == "instruction":
-            messages = _instructed(messages, shape.instruction)
-    hint = SIMPLER if retries else NOT_AGAIN if call.stream else None
+            messages = _add_instruction(messages, shape.instruction)
+    hint = SIMPLER_HINT if retries else STREAMED_HINT if call.stream else None
     review = Reviewer(tools, shape, by, retries, hint)
     return replace(call, messages=messages, settings=settings, review=review)
 
 
-def _way(
-    provider: BaseProvider, known: ModelInfo | None, shape: Shape, by: By | None
-) -> tuple[By, Mapping[str, object] | None]:
-    """Native where provider and model have it; and what the service is told.
+def _choose_method(
+    provider: BaseProvider, info: ModelInfo | None, shape: Shape, by: StructuredBy | None
+) -> tuple[StructuredBy, Mapping[str, object] | None]:
+    """Choose how to ask for a structure, and what goes out as the setting `structured`; `None`: nothing.
 
-    A model that has free JSON and no schemas is told both: JSON by the service's own form, the schema in words.
+    It is the native way where provider and model have it. A model that has free JSON and no schemas is told both: JSON
+    by the service's own form, the schema in words.
     """
     if "structured" not in provider.supported:
         if by == "native":
@@ -82,25 +93,25 @@ def _way(
         return "instruction", None
     if by is not None:
         return by, shape.wire if by == "native" else None
-    free_json = None if known is None else known.supports_json
-    if (free_json if shape.schema is None or known is None else known.supports_json_schema) is not False:
+    has_json, has_schemas = (None, None) if info is None else (info.supports_json, info.supports_json_schema)
+    if (has_json if shape.schema is None else has_schemas) is not False:  # `None`: not known, so it is tried.
         return "native", shape.wire
-    return "instruction", FREE_JSON if shape.schema is not None and free_json else None
+    return "instruction", FREE_JSON if shape.schema is not None and has_json else None
 
 
-def _no_tools(provider: BaseProvider, known: ModelInfo) -> Unsupported:
+def _make_no_tools_error(provider: BaseProvider, info: ModelInfo) -> Unsupported:
     return Unsupported(
-        f"the model has no tools, says the catalogue ({known.source})",
+        f"the model has no tools, says the catalogue ({info.source})",
         provider=provider.name,
-        model=known.id,
+        model=info.id,
         hint=f'Choose one that has: list_models("{provider.name}", supports="tools"). If the catalogue is wrong: '
         f'list_models("{provider.name}", refresh=True) asks for it anew, and extra_body={{"tools": [...]}} sends tools '
         "unchecked",
     )
 
 
-def _instructed(messages: Sequence[Message], instruction: str) -> tuple[Message, ...]:
-    """The conversation with an instruction at the end of its system turn, or as one before it."""
+def _add_instruction(messages: Sequence[Message], instruction: str) -> tuple[Message, ...]:
+    """Add an instruction at the end of the system turn, or as a system turn of its own before all others."""
     first = messages[0]
     if first.role not in ("system", "developer"):
         return (Message("system", instruction), *messages)
@@ -114,20 +125,28 @@ def _instructed(messages: Sequence[Message], instruction: str) -> tuple[Message,
 
 @dataclass(frozen=True, slots=True)
 class Reviewer:
-    """See `llmkit.provider.Review`."""
+    """What was asked of a target, held against its answers; see `llmkit.provider.Review`.
+
+    Attributes:
+        tools: the tools that were offered.
+        shape: the structure that was asked for.
+        by: how it was asked for.
+        retries: how often the same target may still be asked again.
+        hint: the hint of the error for an answer without the structure; `None`: the error's own.
+    """
 
     tools: tuple[Tool, ...]
     shape: Shape | None
-    by: By | None
+    by: StructuredBy | None
     retries: int
     hint: str | None = None
 
     def accept(self, response: Response) -> Response:
         """See `llmkit.provider.Review`."""
         if self.tools and any(choice.message.tool_calls for choice in response.choices):
-            from llmkit.language.tools.calls import with_mismatches
+            from llmkit.language.tools.calls import mark_mismatches
 
-            response = with_mismatches(self.tools, response)
+            response = mark_mismatches(self.tools, response)
         if self.shape is None:
             return response
         response = replace(response, structured_by=self.by)
@@ -150,14 +169,14 @@ class Reviewer:
         answer = error.partial
         if not isinstance(error, InvalidStructure) or self.retries < 1 or answer is None or answer.truncated:
             return None  # What was cut at its limit would be cut there again.
-        asked = Message("user", f"That does not have the structure that was asked for: {error.problem}\nAnswer again.")
+        text = f"That does not have the structure that was asked for: {error.problem}\nAnswer again."
         # An empty turn says nothing, and some services refuse one.
-        said = (answer.message,) if answer.content else ()
-        turns = (*call.messages, *said, asked)
-        return replace(call, messages=turns, review=replace(self, retries=self.retries - 1))
+        previous = (answer.message,) if answer.content else ()
+        messages = (*call.messages, *previous, Message("user", text))
+        return replace(call, messages=messages, review=replace(self, retries=self.retries - 1))
 
     def partial(self, response: Response) -> Response:
         """See `llmkit.provider.Review`."""
         if self.shape is None or not response.choices:
             return response
-        return replace(response, parsed=self.shape.so_far(response.content or ""), structured_by=self.by)
+        return replace(response, parsed=self.shape.parse_partial(response.content or ""), structured_by=self.by)

@@ -24,7 +24,7 @@ from typing_extensions import TypedDict
 from llmkit import Message, Tool, attach, invoke_tools
 from llmkit.config.setting_checks import check_settings
 from llmkit.errors import LLMError
-from llmkit.language.review import reviewed
+from llmkit.language.review import add_review
 from llmkit.provider.interface import Call
 from llmkit.provider.registry import get_provider
 from llmkit.types.messages import FunctionCall, ToolCall, to_messages
@@ -195,7 +195,7 @@ def sent(
     backend = get_provider(provider)
     base_url = OPENAI if provider == "openai" else ""
     bare = Call("m", to_messages(messages), False, check_settings(settings, call=True), options, base_url=base_url)
-    made = reviewed(backend, bare, by=by, retries=2)
+    made = add_review(backend, bare, by=by, retries=2)
     backend.check(made)
     return made, json.loads(backend.build(made).body)
 

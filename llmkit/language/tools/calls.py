@@ -1,4 +1,4 @@
-"""The calls of a model, held against what it was offered."""
+"""Tool calls of a model, held against the tools that it was offered."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from llmkit.errors import LLMError
-from llmkit.language.tools.signature import Misfit
+from llmkit.language.tools.signature import ArgumentMismatch
 from llmkit.types.redaction import scrub
 
 if TYPE_CHECKING:
@@ -16,53 +16,54 @@ if TYPE_CHECKING:
     from llmkit.types.responses import Choice, Response
 
 
-def with_mismatches(tools: Sequence[Tool], response: Response) -> Response:
-    """The response, its tool calls marked where they do not fit what was offered.
+def mark_mismatches(tools: Sequence[Tool], response: Response) -> Response:
+    """Copy a response with `mismatch` set in the tool calls that do not fit what was offered.
 
     Calls of the service's own tools, and of those that take free text, are left alone.
     """
     if not tools:
         return response
-    known = {tool.name: tool for tool in tools}
-    return replace(response, choices=tuple(_looked_at(choice, known) for choice in response.choices))
+    by_name = {tool.name: tool for tool in tools}
+    return replace(response, choices=tuple(_mark_choice(choice, by_name) for choice in response.choices))
 
 
-def _looked_at(choice: Choice, known: Mapping[str, Tool]) -> Choice:
+def _mark_choice(choice: Choice, by_name: Mapping[str, Tool]) -> Choice:
     calls = choice.message.tool_calls
-    marked = tuple(_marked(call, known) for call in calls)
-    if all(after is before for before, after in zip(calls, marked, strict=True)):
+    marked_calls = tuple(_mark_call(call, by_name) for call in calls)
+    if all(after is before for before, after in zip(calls, marked_calls, strict=True)):
         return choice
-    return replace(choice, message=replace(choice.message, tool_calls=marked))
+    return replace(choice, message=replace(choice.message, tool_calls=marked_calls))
 
 
-def _marked(call: ToolCall, known: Mapping[str, Tool]) -> ToolCall:
-    if call.problem is not None or ((tool := known.get(call.name)) is not None and not tool.is_function):
+def _mark_call(call: ToolCall, by_name: Mapping[str, Tool]) -> ToolCall:
+    if call.problem is not None or ((tool := by_name.get(call.name)) is not None and not tool.is_function):
         return call
     try:
-        arguments_of(call, known)
-    except Misfit as error:
+        read_arguments(call, by_name)
+    except ArgumentMismatch as error:
         return replace(call, mismatch=str(error))
     return call
 
 
-def arguments_of(call: ToolCall, known: Mapping[str, Tool]) -> dict[str, object]:
-    """The values to run a call with.
+def read_arguments(call: ToolCall, by_name: Mapping[str, Tool]) -> dict[str, object]:
+    """Read the arguments of a call as the values to run its tool with.
 
     Raises:
-        Misfit: no such tool was offered, or the arguments do not parse or do not fit its schema.
+        ArgumentMismatch: no such tool was offered, or the arguments do not parse or do not fit its schema.
     """
-    tool = known.get(call.name)
+    tool = by_name.get(call.name)
     if tool is None:
-        raise Misfit(f"no tool {scrub(call.name, 80)!r} was offered; there are: {', '.join(known) or 'none'}")
+        offered = ", ".join(by_name) or "none"
+        raise ArgumentMismatch(f"no tool {scrub(call.name, 80)!r} was offered; there are: {offered}")
     arguments = call.arguments
     if arguments is None:
-        raise Misfit(call.problem)
-    from llmkit.language.structured.schemas import mismatch
+        raise ArgumentMismatch(call.problem)
+    from llmkit.language.structured.schemas import find_mismatch
 
     try:
-        problem = mismatch(tool.parameters, arguments)
+        problem = find_mismatch(tool.parameters, arguments)
     except LLMError as error:
         problem = f"the tool's own schema is not valid: {error.message}"
     if problem is not None:
-        raise Misfit(f"the arguments do not fit: {problem}")
-    return arguments if tool.signature is None else tool.signature.values(call.function.arguments or "{}")
+        raise ArgumentMismatch(f"the arguments do not fit: {problem}")
+    return arguments if tool.signature is None else tool.signature.read_arguments(call.function.arguments or "{}")

@@ -1,7 +1,7 @@
 """Running the calls of a model: one message for each, in their order.
 
-What is to be run and what is said about it is decided once (`_jobs`, `_messages`); between them the calls run, in
-this thread, in threads of their own, or on an event loop.
+What is run and what the model reads of it is decided once, for both colours: by `_prepare_jobs` and `_make_messages`.
+Between them the calls run, as `llmkit.language.tools.running` says.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from typing import TypeAlias, cast
 
 from llmkit.config.setting_checks import describe
 from llmkit.errors import ConfigError
-from llmkit.language.tools.calls import arguments_of
-from llmkit.language.tools.results import ToolResultError, as_text, failure
-from llmkit.language.tools.running import Job, Outcome, here, on_a_loop, together
-from llmkit.language.tools.signature import Function, Misfit
-from llmkit.language.tools.tool import ANYTHING, Tool, check_timeout, to_tools
+from llmkit.language.tools.calls import read_arguments
+from llmkit.language.tools.results import ToolResultError, error_to_text, value_to_text
+from llmkit.language.tools.running import Job, Outcome, run_concurrently, run_here, run_on_loop
+from llmkit.language.tools.signature import ArgumentMismatch, Function
+from llmkit.language.tools.tool import ANY_ARGUMENTS, Tool, check_timeout, to_tools
 from llmkit.types.messages import Message, ToolCall
 from llmkit.types.responses import Response
 
@@ -33,30 +33,31 @@ def invoke_tools(
     long, its message says so (`{"error": ...}`), and the model can read it.
 
     Functions run one after the other in this thread. Async ones run together, on an event loop. A call with a timeout
-    runs in a thread of its own; Python cannot stop a thread, so after the timeout a function goes on unheard.
+    runs in a thread of its own; Python cannot stop a thread, so after the timeout a function goes on, and its result
+    is dropped.
 
     Args:
         tools: what was passed as `tools=`; or a mapping of the tools' names to functions, which get plain JSON values.
         response: a `Response` (the calls of its first choice), its message, or tool calls.
-        parallel: run all at once, functions in threads (at most 32).
-        timeout: seconds that each call may take; a tool's own outranks it.
+        parallel: run all at once, functions in threads (at most 32). Default: functions run one after the other.
+        timeout: seconds that each call may take; a tool's own outranks it. Default: no limit.
 
     Returns:
         A message with the role "tool" for each call, in their order: text that a tool gave as it is, everything else
         as JSON. Append them to the conversation after the answer's own message.
 
     Raises:
-        ConfigError: a call is for a tool that has no function here. Nothing was run.
-        ToolResultError: a tool gave what is no JSON value. All calls were run, and `messages` has all messages.
+        ConfigError: a call is for a tool that has no function here, or an argument is wrong. Nothing was run.
+        ToolResultError: a tool gave what is not a JSON value. All calls were run, and `messages` has all messages.
     """
-    jobs = _jobs(tools, response, timeout)
+    jobs = _prepare_jobs(tools, response, timeout)
     if not parallel:
         for job in jobs:
             if job.outcome is None and not job.is_async:
-                job.outcome = here(job)
+                job.outcome = run_here(job)
     if open_jobs := [job for job in jobs if job.is_open]:
-        on_a_loop(together(open_jobs, parallel=parallel))
-    return _messages(jobs)
+        run_on_loop(run_concurrently(open_jobs, parallel=parallel))
+    return _make_messages(jobs)
 
 
 async def ainvoke_tools(
@@ -68,23 +69,24 @@ async def ainvoke_tools(
 ) -> list[Message]:
     """As `invoke_tools`, on the running event loop. Functions that are not async run in threads, one after the other.
 
-    Cancellation cancels the async ones and waits until they have ended; what runs in a thread goes on unheard.
+    Cancellation cancels the async ones and waits until they have ended. What runs in a thread goes on, and its result
+    is dropped.
     """
-    jobs = _jobs(tools, response, timeout)
+    jobs = _prepare_jobs(tools, response, timeout)
     if open_jobs := [job for job in jobs if job.is_open]:
-        await together(open_jobs, parallel=parallel)
-    return _messages(jobs)
+        await run_concurrently(open_jobs, parallel=parallel)
+    return _make_messages(jobs)
 
 
-# What is to be run.
+# Before the calls run.
 
 
-def _jobs(tools: Runnables, response: Calls, timeout: float | None) -> list[Job]:
+def _prepare_jobs(tools: Runnables, response: Calls, timeout: float | None) -> list[Job]:
     check_timeout(timeout, "timeout")
-    known = {tool.name: tool for tool in _runnable(tools)}
-    calls = _calls(response)
+    by_name = {tool.name: tool for tool in _select_runnable(tools)}
+    calls = _read_calls(response)
     for call in calls:
-        if (tool := known.get(call.name)) is not None and tool.function is None:
+        if (tool := by_name.get(call.name)) is not None and tool.function is None:
             raise ConfigError(
                 f"the tool {call.name} was called, and nothing here can run it",
                 hint="Pass Tool(..., function=...), or a mapping of names to functions: {'name': function}",
@@ -92,31 +94,36 @@ def _jobs(tools: Runnables, response: Calls, timeout: float | None) -> list[Job]
     jobs = []
     for call in calls:
         try:
-            values = arguments_of(call, known)
-        except Misfit as error:
-            jobs.append(Job(call, as_text, outcome=Outcome(error=str(error))))
+            values = read_arguments(call, by_name)
+        except ArgumentMismatch as error:
+            jobs.append(Job(call, _never_called, outcome=Outcome(error=str(error))))
             continue
-        tool = known[call.name]
+        tool = by_name[call.name]
         limit = timeout if tool.timeout is None else tool.timeout
         jobs.append(Job(call, cast("Function", tool.function), values, limit))
     return jobs
 
 
-def _runnable(tools: Runnables) -> Sequence[Tool]:
+def _never_called(**_: object) -> object:
+    """Stand in for the function of a call that is not run."""
+    raise AssertionError("a job with an outcome is not run")
+
+
+def _select_runnable(tools: Runnables) -> Sequence[Tool]:
     if not isinstance(tools, Mapping):
         return to_tools(tools)
-    made = []
+    runnable = []
     for name, function in tools.items():
         if not callable(function):
             raise ConfigError(
                 f"tools[{name!r}] is {describe(function)}",
                 hint="A mapping takes names to functions; a list takes dicts",
             )
-        made.append(Tool(name=name, parameters=ANYTHING, function=function, spec={"type": "function"}))
-    return made
+        runnable.append(Tool(name=name, parameters=ANY_ARGUMENTS, function=function, spec={"type": "function"}))
+    return runnable
 
 
-def _calls(response: Calls) -> Sequence[ToolCall]:
+def _read_calls(response: Calls) -> Sequence[ToolCall]:
     if isinstance(response, (Response, Message)):
         return response.tool_calls
     if isinstance(response, Sequence) and all(isinstance(call, ToolCall) for call in response):
@@ -124,20 +131,20 @@ def _calls(response: Calls) -> Sequence[ToolCall]:
     raise ConfigError(f"response is {describe(response)}", hint="Pass a Response, its message, or its tool calls")
 
 
-# What is said about it.
+# After they have run.
 
 
-def _messages(jobs: Sequence[Job]) -> list[Message]:
-    messages, wrong = [], []
+def _make_messages(jobs: Sequence[Job]) -> list[Message]:
+    messages, problems = [], []
     for job in jobs:
         outcome = cast("Outcome", job.outcome)
         try:
-            text = as_text(outcome.value) if outcome.error is None else failure(outcome.error)
+            text = value_to_text(outcome.value) if outcome.error is None else error_to_text(outcome.error)
         except ValueError:
             kind = type(outcome.value).__name__
-            wrong.append(f"{job.call.name} gave a value that is not JSON ({kind})")
-            text = failure(f"the result is not JSON ({kind})")
+            problems.append(f"{job.call.name} gave a value that is not JSON ({kind})")
+            text = error_to_text(f"the result is not JSON ({kind})")
         messages.append(Message("tool", text, name=job.call.name, tool_call_id=job.call.id))
-    if wrong:
-        raise ToolResultError("; ".join(wrong), messages=messages)
+    if problems:
+        raise ToolResultError("; ".join(problems), messages=messages)
     return messages

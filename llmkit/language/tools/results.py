@@ -1,4 +1,4 @@
-"""What a tool gives back, as the text that a model reads."""
+"""Results of tools, as the text that a model reads."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 class ToolResultError(LLMError):
     """A tool gave back something that cannot be written as JSON.
 
-    `messages` holds the messages of all calls, in order; those of the calls that failed say so.
+    Attributes:
+        messages: the messages of all calls, in order; those of the calls that failed say so.
     """
 
     fallback = False
@@ -26,18 +27,18 @@ class ToolResultError(LLMError):
         self.messages = tuple(messages)
 
 
-def as_text(value: object) -> str:
-    """Text as it is, everything else as JSON; `None` is `null`.
+def value_to_text(value: object) -> str:
+    """Write the result of a tool: text as it is, everything else as JSON; `None` is `null`.
 
     Dataclasses, pydantic models, dates, `Decimal`s, enums and so on are written as pydantic writes them.
 
     Raises:
-        ValueError: it is no JSON value, and no text that can be sent.
+        ValueError: the result is neither a JSON value nor text that can be sent.
     """
     if isinstance(value, str):
         text = str(value)
     elif isinstance(value, (bytes, bytearray, memoryview, Iterator, AsyncIterator)):
-        raise ValueError("no JSON value")  # noqa: TRY004 - one error for all that cannot be written
+        raise ValueError("not a JSON value")  # noqa: TRY004 - one error for all that cannot be written
     else:
         from pydantic_core import to_jsonable_python
 
@@ -49,6 +50,6 @@ def as_text(value: object) -> str:
     return text
 
 
-def failure(text: str) -> str:
-    """What the model reads where there is no result."""
+def error_to_text(text: str) -> str:
+    """Write what the model reads where there is no result: `{"error": text}`."""
     return json.dumps({"error": text.encode("utf-8", "replace").decode()}, ensure_ascii=False)

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, Field, TypeAdapter
 from typing_extensions import TypedDict
 
-from llmkit.language.structured.schemas import mismatch
-from llmkit.language.structured.strict import resolve, strict_schema
+from llmkit.language.structured.schemas import find_mismatch
+from llmkit.language.structured.strict import resolve_reference, strict_schema
 
 ALLOWED = {
     "type", "properties", "required", "additionalProperties", "items", "anyOf", "enum", "const", "$ref", "$defs",
@@ -165,11 +165,11 @@ def test_a_strict_schema_holds_to_the_rules(kind: Any, values: list[Any]) -> Non
     strict = strict_schema(plain)
     assert strict is not None
     assert breaks(strict) == []
-    assert all(resolve(reference, strict) is not None for reference in references(strict))
+    assert all(resolve_reference(reference, strict) is not None for reference in references(strict))
     assert json.dumps(plain) == before, "the schema that was given is not touched"
     for value in values:
-        assert mismatch(strict, value) is None
-        assert mismatch(plain, value) is None
+        assert find_mismatch(strict, value) is None
+        assert find_mismatch(plain, value) is None
         TypeAdapter(kind).validate_json(json.dumps(value))
 
 
@@ -179,9 +179,9 @@ def test_a_strict_schema_is_closed(kind: Any) -> None:
     strict = strict_schema(TypeAdapter(kind).json_schema())
     assert strict is not None
     value = next(values[0] for each, values in TYPES if each is kind)
-    assert mismatch(strict, {**value, "more": 1}) is not None
+    assert find_mismatch(strict, {**value, "more": 1}) is not None
     for name in value:
-        assert mismatch(strict, {key: item for key, item in value.items() if key != name}) is not None
+        assert find_mismatch(strict, {key: item for key, item in value.items() if key != name}) is not None
 
 
 INT = {"type": "integer"}

@@ -20,8 +20,8 @@ from pydantic import BaseModel, Field, RootModel, field_validator
 from typing_extensions import TypedDict
 
 from llmkit import ConfigError, InvalidStructure, Response, Unsupported, register_provider, unregister_provider
-from llmkit.language.structured.schemas import mismatch
-from llmkit.language.structured.shape import Shape, shape_of
+from llmkit.language.structured.schemas import find_mismatch
+from llmkit.language.structured.shape import Shape, to_shape
 from llmkit.testing import Answer, FakeModel
 from llmkit.testing.simulator import Reply, Simulator
 from llmkit.types.model_info import ModelInfo
@@ -123,7 +123,7 @@ VALUES: list[tuple[Any, str, Any]] = [
 @pytest.mark.parametrize(("asked", "text", "value"), VALUES)
 def test_a_text_is_a_value(asked: Any, text: str, value: Any) -> None:
     """Every form of `structured=` reads its text as a value of it; what is no object stands in one as `value`."""
-    parsed = shape_of(asked).parse(text, fenced=False)
+    parsed = to_shape(asked).parse(text, fenced=False)
     assert parsed == value
     assert type(parsed) is type(value)
 
@@ -166,7 +166,7 @@ WRONG: list[tuple[Any, str, str]] = [
 def test_a_text_that_is_no_value_says_why(asked: Any, text: str, problem: str) -> None:
     """The error has the raw text and the reason, with the place."""
     with pytest.raises(InvalidStructure) as caught:
-        shape_of(asked).parse(text, fenced=False)
+        to_shape(asked).parse(text, fenced=False)
     error = caught.value
     assert problem in error.problem
     assert error.problem in str(error)
@@ -186,21 +186,21 @@ def test_a_text_that_is_no_value_says_why(asked: Any, text: str, problem: str) -
 )
 def test_an_instructed_answer_may_stand_in_one_fence(text: str) -> None:
     """Where only an instruction asks, one Markdown fence around the value is taken off."""
-    assert shape_of(City).parse(text, fenced=True) == City(name="Paris", population=2102650)
+    assert to_shape(City).parse(text, fenced=True) == City(name="Paris", population=2102650)
 
 
 @pytest.mark.parametrize("text", [f"Sure:\n```json\n{PARIS}\n```", f"```json\n```json\n{PARIS}\n```\n```"])
 def test_nothing_else_is_taken_off(text: str) -> None:
     """A value is not looked for in other text."""
     with pytest.raises(InvalidStructure):
-        shape_of(City).parse(text, fenced=True)
+        to_shape(City).parse(text, fenced=True)
 
 
 def test_a_long_list_of_problems_is_cut() -> None:
     """At most eight lines, a word on how many more, and no long quotes of the answer."""
     rows = [{"name": "x" * 500, "population": "y" * 500}] * 10
     with pytest.raises(InvalidStructure) as caught:
-        shape_of(list[City]).parse(json.dumps({"value": rows}), fenced=False)
+        to_shape(list[City]).parse(json.dumps({"value": rows}), fenced=False)
     lines = caught.value.problem.splitlines()
     assert len(lines) == 9
     assert lines[-1] == "and 2 more"
@@ -213,7 +213,7 @@ def test_a_key_in_an_answer_is_not_in_the_message() -> None:
     key = "sk-or-v1-0123456789abcdef0123456789abcdef"
     for asked in (City, SCHEMA):
         with pytest.raises(InvalidStructure) as caught:
-            shape_of(asked).parse(json.dumps({"name": "a", "population": key}), fenced=False)
+            to_shape(asked).parse(json.dumps({"name": "a", "population": key}), fenced=False)
         assert key not in str(caught.value)
         assert key in caught.value.text
 
@@ -234,7 +234,7 @@ def test_a_validator_of_ones_own_that_breaks_is_told() -> None:
                 raise ValueError("odd is not known")
             return {"good": "good"}[value]
 
-    shape = shape_of(Picky)
+    shape = to_shape(Picky)
     assert shape.parse('{"mode": "good"}', fenced=False) == Picky(mode="good")
     for text, problem in (
         ("odd", "mode: Value error, odd is not known"),
@@ -253,7 +253,7 @@ def test_a_validator_of_ones_own_that_breaks_is_told() -> None:
 )
 def test_a_decimal_is_the_number_that_was_written(digits: str) -> None:
     """No digit of a number goes through a float where the type is `Decimal`; as text it is exact too."""
-    shape = shape_of(Bill)
+    shape = to_shape(Bill)
     for form in (digits, json.dumps(digits)):
         bill = shape.parse(f'{{"total": {form}, "share": 0.1}}', fenced=False)
         assert bill.total == Decimal(digits)
@@ -269,7 +269,7 @@ def test_a_number_that_cannot_be_exact_is_refused() -> None:
         total: Decimal
         day: Annotated[date, Field(strict=True)]
 
-    shape = shape_of(Dated)
+    shape = to_shape(Dated)
     assert shape.parse('{"total": 0.5, "day": "2026-07-02"}', fenced=False).total == Decimal("0.5")
     with pytest.raises(InvalidStructure, match="more digits"):
         shape.parse('{"total": 0.1234567890123456789, "day": "2026-07-02"}', fenced=False)
@@ -323,9 +323,9 @@ def test_what_is_no_structure_is_refused_before_anything_is_sent(
 
 def test_a_type_is_described_once() -> None:
     """The schema of a type is made once; a type that cannot be hashed works too."""
-    assert shape_of(City) is shape_of(City)
+    assert to_shape(City) is to_shape(City)
     unhashable = Annotated[int, {"a": 1}]
-    assert shape_of(unhashable).parse('{"value": 1}', fenced=False) == 1
+    assert to_shape(unhashable).parse('{"value": 1}', fenced=False) == 1
 
 
 # How it is asked for.
@@ -681,7 +681,7 @@ SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False,
 JSON = st.recursive(
     SCALARS, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4), max_leaves=15
 )
-FREE: Shape = shape_of({"type": "json"})
+FREE: Shape = to_shape({"type": "json"})
 
 
 def schema_for(value: Any) -> dict[str, object]:
@@ -702,8 +702,8 @@ def test_any_json_is_read_as_what_it_is(value: Any, ascii_only: bool, indent: in
     assert FREE.parse(text, fenced=False) == value
     assert FREE.parse(f"```json\n{text}\n```", fenced=True) == value
     schema = schema_for(value)
-    assert mismatch(schema, value) is None
-    shape = shape_of(schema)
+    assert find_mismatch(schema, value) is None
+    shape = to_shape(schema)
     whole = json.dumps({"value": value}) if shape.wrapped else text
     assert shape.parse(whole, fenced=False) == value
 
@@ -716,8 +716,8 @@ def test_every_beginning_can_be_looked_at(value: Any, fenced: bool) -> None:
     if fenced:
         text = f"```json\n{text}"
     for end in range(len(text)):
-        FREE.so_far(text[:end])
-    assert FREE.so_far(text) == value
+        FREE.parse_partial(text[:end])
+    assert FREE.parse_partial(text) == value
 
 
 @settings(deadline=None)
@@ -725,7 +725,7 @@ def test_every_beginning_can_be_looked_at(value: Any, fenced: bool) -> None:
 def test_any_text_is_a_value_or_an_error(text: str, fenced: bool) -> None:
     """No text raises anything but `InvalidStructure`."""
     for asked in ({"type": "json"}, SCHEMA, City, list[int]):
-        shape = shape_of(asked)
-        shape.so_far(text)
+        shape = to_shape(asked)
+        shape.parse_partial(text)
         with suppress(InvalidStructure):
             shape.parse(text, fenced=fenced)

@@ -25,7 +25,7 @@ from pydantic import AfterValidator, BaseModel, Field, TypeAdapter
 from typing_extensions import TypedDict
 
 from llmkit import ConfigError, FunctionCall, Message, Response, ToolCall, create_language
-from llmkit.language.tools.calls import with_mismatches
+from llmkit.language.tools.calls import mark_mismatches
 from llmkit.language.tools.invoke import invoke_tools
 from llmkit.language.tools.tool import Tool, to_tools
 from llmkit.testing.fake import Answer, FakeModel
@@ -95,7 +95,7 @@ def call(name: str, arguments: object, kind: str = "function") -> ToolCall:
 def problem(tools: list[Any], made: ToolCall) -> str | None:
     """What a response says of a call, offered these tools."""
     response = Response((Choice(Message("assistant", tool_calls=(made,))),))
-    marked = with_mismatches(to_tools(tools), response).tool_calls[0]
+    marked = mark_mismatches(to_tools(tools), response).tool_calls[0]
     assert marked.function == made.function
     assert (marked.arguments is None) == (marked.problem is not None)
     return marked.problem
@@ -405,7 +405,7 @@ def test_a_tool_by_hand() -> None:
     assert Tool(name="t", function=weather, description="").to_dict()["function"]["description"] == ""  # type: ignore[index]
     assert Tool(name="t").parameters == {"type": "object", "properties": {}, "additionalProperties": False}
     for wrong in ({"type": "string"}, "text", []):
-        with pytest.raises(ConfigError, match="no JSON schema of an object"):
+        with pytest.raises(ConfigError, match="not the JSON schema of an object"):
             Tool(name="t", parameters=wrong)  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match="the function of the tool t is a class, Search"):
         Tool(name="t", function=Search)
@@ -552,7 +552,7 @@ def test_every_choice_is_looked_at() -> None:
         Choice(Message("assistant", "hi")),
         *(Choice(Message("assistant", tool_calls=(call("x", {}),)), n) for n in (1, 2)),
     ]
-    marked = with_mismatches(tools, Response(tuple(choices)))
+    marked = mark_mismatches(tools, Response(tuple(choices)))
     assert marked.choices[0] is choices[0]
     assert all(choice.message.tool_calls[0].problem for choice in marked.choices[1:])
 

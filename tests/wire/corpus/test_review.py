@@ -12,7 +12,7 @@ import pytest
 
 from llmkit.config.setting_checks import check_settings
 from llmkit.errors import LLMError
-from llmkit.language.review import reviewed
+from llmkit.language.review import add_review
 from llmkit.provider.exchange import HTTPReply
 from llmkit.provider.interface import Call
 from llmkit.provider.registry import get_provider
@@ -43,7 +43,7 @@ def answer(name: str, line: Mapping[str, Any]) -> tuple[Any, Response]:
     settings = check_settings(asked(body), call=True)
     bare = Call(body["model"], to_messages(body["messages"]), line["stream"], settings, base_url="http://127.0.0.1")
     backend = get_provider(name)
-    call = reviewed(backend, bare, by=None, retries=0)
+    call = add_review(backend, bare, by=None, retries=0)
     data = line["response_body"].encode()
     if not line["stream"]:
         return call.review, backend.parse(call, HTTPReply(line["status"], {}, data))
