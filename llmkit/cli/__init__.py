@@ -1,4 +1,4 @@
-"""The command `llmkit`. It comes with the extra `cli`."""
+"""The command `llmkit`, which comes with the extra `cli`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sys
 
 
 def main() -> int:
-    """Run the command of `sys.argv`. Returns or exits with its exit code: see `llmkit.cli.failure`."""
+    """Run the command of `sys.argv`, and return its exit code or exit with it (see `llmkit.cli.failure`)."""
     try:
         from llmkit.cli.app import app
     except ModuleNotFoundError as error:

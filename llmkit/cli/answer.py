@@ -1,4 +1,4 @@
-"""One answer on its way from the model to the terminal."""
+"""Shows one answer on the terminal while it comes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from llmkit.cli.ask import Ask
+from llmkit.cli.chat_options import ChatOptions
 from llmkit.cli.summary import DOT
 from llmkit.cli.terminal import Output
 
@@ -18,53 +18,57 @@ if TYPE_CHECKING:
 
 
 class Answer:
-    """One answer on its way to the terminal. `text` is what came of it, also after it failed or was stopped."""
+    """Asks one question and writes its answer to stdout, its reasoning to stderr.
 
-    def __init__(self, ask: Ask) -> None:
-        self._ask = ask
+    Attributes:
+        text: the text of the answer so far. It stays after a call that failed or was stopped.
+    """
+
+    def __init__(self, options: ChatOptions) -> None:
+        self._options = options
         self._out = Output(sys.stdout)
         self._aside = Output(sys.stderr)
         self.text = ""
 
-    def get(self, talk: Conversation, question: str, parts: Sequence[Part] = ()) -> Response:
-        """Ask, show, and give the response.
+    def get(self, conversation: Conversation, question: str, parts: Sequence[Part] = ()) -> Response:
+        """Ask the question, show the answer while it comes, and return the response.
 
         Raises:
-            LLMError: the call failed; what came before is shown and in `text`.
-            KeyboardInterrupt: the user stopped it; the same.
+            LLMError: the call failed. The text that came before is shown, and is in `text`.
+            KeyboardInterrupt: the user pressed Ctrl-C. The same holds for the text.
         """
         try:
-            if not self._ask.stream:
-                return self._whole(talk.send(question, attachments=parts, stream=False))
-            with talk.send(question, attachments=parts, stream=True) as stream:
+            if not self._options.stream:
+                return self._show_response(conversation.send(question, attachments=parts, stream=False))
+            with conversation.send(question, attachments=parts, stream=True) as stream:
                 for chunk in stream:
                     for choice in chunk.choices:
                         if choice.index == 0:
-                            self._show(choice.delta)
+                            self._show_delta(choice.delta)
             return stream.response
         finally:
             self._aside.end_line()
             self._out.end_line()
 
-    def _whole(self, response: Response) -> Response:
-        if self._ask.reasoning and response.reasoning:
+    def _show_response(self, response: Response) -> Response:
+        if self._options.reasoning and response.reasoning:
             self._aside.write(response.reasoning)
-        self._say((response.content or "") + (response.refusal or ""))
+        self._write_text((response.content or "") + (response.refusal or ""))
         return response
 
-    def _show(self, delta: Delta) -> None:
-        if self._ask.reasoning and delta.reasoning:
+    def _show_delta(self, delta: Delta) -> None:
+        if self._options.reasoning and delta.reasoning:
             self._aside.write(delta.reasoning)
         if text := delta.content + (delta.refusal or ""):
-            self._say(text)
+            self._write_text(text)
 
-    def _say(self, text: str) -> None:
+    def _write_text(self, text: str) -> None:
         self.text += text
-        if not self._ask.json and text:
+        if not self._options.json and text:
             self._aside.end_line()
             self._out.write(text)
 
 
-def stopped_line(model: LanguageModel) -> str:
-    """What is said of an answer that the user stopped."""
+def format_stopped_line(model: LanguageModel) -> str:
+    """Return the line that stands below an answer that the user stopped."""
     return DOT.join(("stopped", model.target, "tokens and cost unknown"))

@@ -1,4 +1,4 @@
-"""The commands and their options. What they do is in the modules that they import when they run."""
+"""The commands and their options. Each command imports its module only when it runs, so that help comes fast."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ app = typer.Typer(
 
 
 def _run(work: Callable[[], int], *, verbose: bool = False) -> NoReturn:
-    """Run a command and end with its exit code."""
-    from llmkit.cli.failure import guarded
+    """Run a command and exit with its exit code."""
+    from llmkit.cli.failure import run_guarded
 
-    raise typer.Exit(guarded(work, verbose=verbose))
+    raise typer.Exit(run_guarded(work, verbose=verbose))
 
 
 def _show_version(wanted: bool) -> None:
@@ -64,14 +64,14 @@ def llmkit(
 
     Exit codes: 0 done, 1 a call failed, 2 the command line or the environment is wrong, 130 stopped by Ctrl-C.
     """
-    from llmkit.cli.environment import load
-    from llmkit.cli.failure import guarded
+    from llmkit.cli.environment import load_env_file
+    from llmkit.cli.failure import run_guarded
 
     def read() -> int:
-        context.obj = None if no_env_file else load(env_file)
+        context.obj = None if no_env_file else load_env_file(env_file)
         return 0
 
-    if code := guarded(read):
+    if code := run_guarded(read):
         raise typer.Exit(code)
 
 
@@ -88,12 +88,12 @@ def chat(
             "--provider",
             metavar="NAME",
             help="Provider, profile, provider:model, or an alias. See `llmkit providers --all`.",
-            autocompletion=completion.providers,
+            autocompletion=completion.complete_providers,
         ),
     ] = None,
     model: Annotated[
         str | None,
-        typer.Option("-m", "--model", metavar="NAME", help="Model.", autocompletion=completion.models),
+        typer.Option("-m", "--model", metavar="NAME", help="Model.", autocompletion=completion.complete_models),
     ] = None,
     system: Annotated[str | None, typer.Option("--system", metavar="TEXT", help="System message.")] = None,
     attach: Annotated[
@@ -159,10 +159,10 @@ def chat(
     Control characters in an answer are replaced by visible ones, so that a model cannot drive the terminal; in a
     pipe, carriage returns and bidirectional controls stay. --json keeps everything.
     """
-    from llmkit.cli.ask import Ask
-    from llmkit.cli.chat import chat
+    from llmkit.cli.chat import run_chat
+    from llmkit.cli.chat_options import ChatOptions
 
-    named: dict[str, object] = {
+    settings: dict[str, object] = {
         "temperature": temperature,
         "max_tokens": max_tokens,
         "timeout": timeout,
@@ -170,22 +170,22 @@ def chat(
         "reasoning": effort,
         "fallbacks": fallback,
     }
-    ask = Ask(
+    options = ChatOptions(
         prompt=prompt,
         provider=provider,
         model=model,
         system=system,
         attach=attach or [],
         history=history,
-        named=named,
-        extra=setting or [],
+        settings=settings,
+        assignments=setting or [],
         key_env=key_env,
         stream=not no_stream,
         reasoning=reasoning,
         json=json,
         verbose=verbose,
     )
-    _run(lambda: chat(ask), verbose=verbose)
+    _run(lambda: run_chat(options), verbose=verbose)
 
 
 @app.command(short_help="Show what is installed, and whether it is configured.")
@@ -205,9 +205,9 @@ def providers(
 
     Providers are loaded in another process, so that a broken one disturbs nothing. No key is shown.
     """
-    from llmkit.cli.providers import providers
+    from llmkit.cli.providers import show_providers
 
-    _run(lambda: providers(everything=everything, check=check, as_json=json))
+    _run(lambda: show_providers(everything=everything, check=check, as_json=json))
 
 
 @app.command(short_help="List models: price, context, abilities.")
@@ -218,7 +218,9 @@ def models(
     ] = None,
     provider: Annotated[
         str | None,
-        typer.Option("-p", "--provider", metavar="NAME", help="Whose models.", autocompletion=completion.providers),
+        typer.Option(
+            "-p", "--provider", metavar="NAME", help="Whose models.", autocompletion=completion.complete_providers
+        ),
     ] = None,
     info: Annotated[
         str | None,
@@ -259,12 +261,11 @@ def models(
     Prices are US dollars per million tokens; ? is not known. Lists are kept for an hour. On a narrow terminal letters
     stand for what a model can do, and columns are left out; those that are sorted by stay.
     """
-    from llmkit.cli.models import Wanted, model
-    from llmkit.cli.models import models as run
+    from llmkit.cli.models import ModelsOptions, show_model, show_models
 
     if info is not None:
         target = info if provider is None else f"{provider}:{info}"
-        _run(lambda: model(target, as_json=json, refresh=refresh))
+        _run(lambda: show_model(target, as_json=json, refresh=refresh))
     filters: dict[str, object] = {
         "free": True if free else None,
         "max_price": max_price,
@@ -272,8 +273,8 @@ def models(
         "supports": supports or (),
         "query": " ".join(query) if query else None,
     }
-    wanted = Wanted(provider=provider, filters=filters, sort=sort, limit=limit, refresh=refresh, json=json)
-    _run(lambda: run(wanted))
+    options = ModelsOptions(provider=provider, filters=filters, sort=sort, limit=limit, refresh=refresh, json=json)
+    _run(lambda: show_models(options))
 
 
 @app.command(short_help="Ask several models the same, side by side.")
@@ -299,11 +300,11 @@ def compare(
     \b
       llmkit compare "Why is the sky blue?" -m openrouter:openai/gpt-4o-mini -m ollama:llama3.2
     """
-    from llmkit.cli.compare import compare as run
+    from llmkit.cli.compare import run_compare
 
-    named = {"temperature": temperature, "max_tokens": max_tokens, "timeout": timeout}
-    settings = {name: value for name, value in named.items() if value is not None}
-    _run(lambda: run(prompt, model, system=system, settings=settings, as_json=json))
+    given = {"temperature": temperature, "max_tokens": max_tokens, "timeout": timeout}
+    settings = {name: value for name, value in given.items() if value is not None}
+    _run(lambda: run_compare(prompt, model, system=system, settings=settings, as_json=json))
 
 
 @app.command(short_help="Fetch a model with Ollama.")
@@ -313,9 +314,9 @@ def pull(
     base_url: Annotated[str | None, typer.Option("--base-url", metavar="URL", help="Address of the server.")] = None,
 ) -> None:
     """Fetch a model onto the machine of an Ollama, with its progress. Ctrl-C stops; a new pull goes on from there."""
-    from llmkit.cli.pull import pull as run
+    from llmkit.cli.pull import run_pull
 
-    _run(lambda: run(model, provider=provider, base_url=base_url))
+    _run(lambda: run_pull(model, provider=provider, base_url=base_url))
 
 
 @app.command(short_help="Show the configuration file, and which settings apply.")
@@ -326,7 +327,7 @@ def config(
             metavar="PROFILE",
             help="A profile or a provider; without it the default profile.",
             show_default=False,
-            autocompletion=completion.providers,
+            autocompletion=completion.complete_providers,
         ),
     ] = None,
     model: Annotated[
@@ -347,9 +348,9 @@ def config(
 
     Nothing is sent, and no key is shown.
     """
-    from llmkit.cli.config import config as run
+    from llmkit.cli.config import show_config
 
-    _run(lambda: run(name, model, setting or [], as_json=json))
+    _run(lambda: show_config(name, model, setting or [], as_json=json))
 
 
 @app.command(short_help="Say what is wrong, and what to do.")
@@ -363,10 +364,10 @@ def doctor(
     Every service whose key is set is asked whether the key is good; no model is called, and nothing costs money. The
     exit code is 1 if something is wrong.
     """
-    from llmkit.cli.doctor import doctor as run
+    from llmkit.cli.doctor import run_doctor
 
     env_file = context.find_root().obj
-    _run(lambda: run(offline=offline, env_file=env_file, as_json=json))
+    _run(lambda: run_doctor(offline=offline, env_file=env_file, as_json=json))
 
 
 @app.command(short_help="See it work: offline against a simulator, or --real.")
@@ -381,9 +382,9 @@ def demo(
     Without --real the answers come from a simulator on this machine: no key is read and nothing costs money.
     """
     if real:
-        from llmkit.cli.demo_real import real_demo
+        from llmkit.cli.demo_real import run_real_demo
 
-        _run(lambda: real_demo(yes=yes))
-    from llmkit.cli.demo import demo
+        _run(lambda: run_real_demo(yes=yes))
+    from llmkit.cli.demo import run_demo
 
-    _run(demo)
+    _run(run_demo)

@@ -1,4 +1,4 @@
-"""What the shell completes: names of providers and profiles, and models that are known without asking anybody."""
+"""Shell completion: names of providers and profiles, and models that are known without asking a service."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import typer
 from llmkit.errors import LLMError
 
 
-def providers(incomplete: str) -> list[str]:
-    """Providers, services and profiles that begin so."""
-    return sorted({name for name in _names() if name.startswith(incomplete)})
+def complete_providers(incomplete: str) -> list[str]:
+    """Return the providers, services and profiles whose name begins with `incomplete`."""
+    return sorted({name for name in _find_names() if name.startswith(incomplete)})
 
 
-def models(context: typer.Context, incomplete: str) -> list[str]:
-    """Models of the provider that stands on the command line, out of the last list that was fetched."""
+def complete_models(context: typer.Context, incomplete: str) -> list[str]:
+    """Return the models of the provider on the command line, from the last list that was fetched."""
     from llmkit.operations.lists import known_models
 
     provider = str(context.params.get("provider") or "").partition(":")[0]
@@ -25,7 +25,7 @@ def models(context: typer.Context, incomplete: str) -> list[str]:
         return []
 
 
-def _names() -> Iterator[str]:
+def _find_names() -> Iterator[str]:
     from llmkit.config.file.find import profile_names
     from llmkit.provider.registry import installed_providers, known_services
 
@@ -34,4 +34,4 @@ def _names() -> Iterator[str]:
     try:
         yield from profile_names()
     except LLMError:
-        return  # A file that cannot be read is told of by the command itself.
+        return  # The command itself reports a file that cannot be read.

@@ -1,10 +1,14 @@
 """The `.env` file of the command line: variables for this run that the environment does not have already.
 
-The first `.env` in the working directory or above is read, by python-dotenv. What could turn a checked-out folder into
-a trap is left out and said so: proxies, certificate files, LLMKIT_CONFIG and the folders where the user's own files
-are, what steers Python itself and the libraries under it; and an address of a service whose key is in the environment
-proper, because that key would go to whoever wrote the file. `${NAME}` in a value stays as it stands: it would put what
-the environment holds, a key too, into an address or a name that the file's author reads.
+python-dotenv reads the first `.env` in the working directory or above. A folder that was checked out must not become a
+trap, so some variables are left out, and a note says which:
+
+- proxies, certificate files, LLMKIT_CONFIG, the folders of the user's own files, and whatever steers Python itself or
+  the libraries under it;
+- the address of a service whose key is in the environment itself, because that key would go to whoever wrote the file.
+
+`${NAME}` in a value is plain text. Replaced, it would put what the environment holds, a key too, into an address or a
+name that the author of the file reads.
 """
 
 from __future__ import annotations
@@ -21,8 +25,8 @@ from llmkit.config.file.references import variables
 from llmkit.errors import ConfigError
 from llmkit.provider.registry import get_provider, known_services, registry
 
-NAME = ".env"
-LONGEST = 1024 * 1024
+FILE_NAME = ".env"
+MAX_FILE_BYTES = 1024 * 1024
 _REFUSED = re.compile(
     r"(?i).*_proxy|llmkit_config|python.*|path"
     # certificates, and the file that OpenSSL writes the keys of connections to
@@ -32,13 +36,13 @@ _REFUSED = re.compile(
     # where the user's own files are
     r"|home|homedrive|homepath|userprofile|xdg_.*|appdata|localappdata|programdata|win_pd_.*|tmp|temp|tmpdir"
 )
-#: The variables that were taken from a file.
-taken: set[str] = set()
+#: Names of the variables that were loaded from a file.
+loaded_names: set[str] = set()
 #: Scheme and host of an address that may hold `${NAME}`.
 _HOST = re.compile(r"(?:\w+://)?[^/]*")
 
 
-def load(path: Path | None = None) -> Path | None:
+def load_env_file(path: Path | None = None) -> Path | None:
     """Put the variables of a `.env` file into this process's environment; those that are set already stay.
 
     Args:
@@ -50,34 +54,36 @@ def load(path: Path | None = None) -> Path | None:
     Raises:
         ConfigError: the file cannot be read; one that was found, not named, belongs to another user.
     """
-    found = path if path is not None else find()
-    if found is None:
+    file = path if path is not None else find_env_file()
+    if file is None:
         return None
     if path is None and hasattr(os, "geteuid"):
-        check_owner(found, found.stat().st_uid, os.geteuid())
-    values = _read(found)
-    goes = _destinations() if values else {}
+        check_owner(file, file.stat().st_uid, os.geteuid())
+    values = _read(file)
+    destinations = _map_destinations() if values else {}
     left_out = sorted(
-        name for name in values if _REFUSED.fullmatch(name) or _elsewhere(goes.get(name.upper(), ()), values)
+        name
+        for name in values
+        if _REFUSED.fullmatch(name) or _has_another_key(destinations.get(name.upper(), ()), values)
     )
     for name in left_out:
-        note(f"{found}: {name} is left out; set it in the environment itself")
+        note(f"{file}: {name} is left out; set it in the environment itself")
     for name, value in values.items():
         if name not in left_out and value and name not in os.environ:
             os.environ[name] = value
-            taken.add(name)
-    return found
+            loaded_names.add(name)
+    return file
 
 
-def addresses_taken() -> list[str]:
-    """The variables of the file that say where a service is."""
-    return sorted(name for name in taken if name.upper() in _destinations()) if taken else []
+def list_loaded_addresses() -> list[str]:
+    """Return the variables from the file that say where a service is."""
+    return sorted(name for name in loaded_names if name.upper() in _map_destinations()) if loaded_names else []
 
 
-def find() -> Path | None:
-    """The first `.env` in the working directory or above."""
+def find_env_file() -> Path | None:
+    """Return the first `.env` in the working directory or above, `None` if there is none."""
     here = Path.cwd()
-    return next((file for folder in (here, *here.parents) if (file := folder / NAME).is_file()), None)
+    return next((file for folder in (here, *here.parents) if (file := folder / FILE_NAME).is_file()), None)
 
 
 def check_owner(path: Path, owner: int, user: int) -> None:
@@ -94,8 +100,8 @@ def _read(path: Path) -> dict[str, str]:
 
     try:
         with path.open("rb") as file:
-            data = file.read(LONGEST + 1)
-        if len(data) > LONGEST:
+            data = file.read(MAX_FILE_BYTES + 1)
+        if len(data) > MAX_FILE_BYTES:
             raise ConfigError(f"{path} is larger than 1 MiB", hint="Variables need a few kB")
         values = dotenv_values(stream=io.StringIO(data.decode("utf-8-sig")), interpolate=False)
     except OSError as error:
@@ -109,47 +115,52 @@ def _read(path: Path) -> dict[str, str]:
     return {name: value for name, value in values.items() if value is not None}
 
 
-def _elsewhere(keys: Iterable[str], values: Mapping[str, str]) -> bool:
-    """Does the environment proper hold one of the keys, and not just what the file has?"""
-    return any((held := os.environ.get(key)) and held != values.get(key) for key in keys)
+def _has_another_key(keys: Iterable[str], values: Mapping[str, str]) -> bool:
+    """Return whether the environment itself holds one of the keys, with another value than the file has."""
+    return any((value := os.environ.get(key)) and value != values.get(key) for key in keys)
 
 
-def _destinations() -> dict[str, set[str]]:
-    """The variables that say where a service is, in upper case, each with those whose content would go there."""
-    found: dict[str, set[str]] = {}
+def _map_destinations() -> dict[str, set[str]]:
+    """Return the variables that say where a service is, in upper case, each with the variables of its keys."""
+    destinations: dict[str, set[str]] = {}
     for name in (*registry.names(), *known_services()):
-        for variable in _addresses(name):
-            found.setdefault(variable.upper(), set()).update(get_provider(name).key_env)
-    for address, keys in _of_file():
-        found.setdefault(address.upper(), set()).update(keys)
-    return found
+        for variable in _find_address_variables(name):
+            destinations.setdefault(variable.upper(), set()).update(get_provider(name).key_env)
+    for address, keys in _read_config_destinations():
+        destinations.setdefault(address.upper(), set()).update(keys)
+    return destinations
 
 
-def _addresses(name: str) -> set[str]:
-    """The variables that say where a provider's service is."""
+def _find_address_variables(name: str) -> set[str]:
+    """Return the variables that say where a provider's service is."""
     try:
         provider = get_provider(name)
     except ConfigError:
-        return set()  # A broken provider is told of by the command that uses it.
-    return {*provider.base_url_env, *_in_host(provider.default_base_url or "")}
+        return set()  # The command that uses a broken provider reports it.
+    return {*provider.base_url_env, *_find_host_variables(provider.default_base_url or "")}
 
 
-def _in_host(url: str) -> list[str]:
+def _find_host_variables(url: str) -> list[str]:
     match = _HOST.match(url)
     return variables(match[0]) if match else []
 
 
-def _of_file() -> Iterator[tuple[str, set[str]]]:
-    """The same of the user's own configuration file; a project's says itself where what goes."""
+def _read_config_destinations() -> Iterator[tuple[str, set[str]]]:
+    """Yield variables of addresses and of their keys in the user's own configuration file.
+
+    A project's file is left out: it names both the address and the key.
+    """
     try:
         file = current()
     except ConfigError:
-        return  # The command that reads it says so.
+        return  # The command that reads the file reports the error.
     if file is None or file.project:
         return
     for section in (*file.profiles.values(), *file.providers.values()):
-        held = {name: value for name, value in section.settings.items() if name != "base_url"}
-        keys = {*variables(held), *([section.variable] if section.variable else [])}
-        own = section.settings.get("base_url")
-        for address in _in_host(str(own)) if own else _addresses(section.provider.lower()):
+        other_settings = {name: value for name, value in section.settings.items() if name != "base_url"}
+        keys = {*variables(other_settings), *([section.variable] if section.variable else [])}
+        base_url = section.settings.get("base_url")
+        for address in (
+            _find_host_variables(str(base_url)) if base_url else _find_address_variables(section.provider.lower())
+        ):
             yield address, keys

@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from llmkit.cli.failure import DONE
-from llmkit.cli.terminal import neutral, note
+from llmkit.cli.terminal import note, replace_controls
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -14,21 +14,21 @@ if TYPE_CHECKING:
     from llmkit.types.model_info import PullProgress
 
 
-def pull(model: str, *, provider: str, base_url: str | None) -> int:
-    """Fetch it. Ctrl-C stops; a new pull goes on where this one was."""
+def run_pull(model: str, *, provider: str, base_url: str | None) -> int:
+    """Fetch a model and return the exit code. Ctrl-C stops; a new pull goes on where this one stopped."""
     from llmkit.operations.pull import pull_model
 
     steps = pull_model(model, provider=provider, base_url=base_url)
     if sys.stderr.isatty():
-        _bars(steps)
+        _show_bars(steps)
     else:
-        _lines(steps)
+        _print_lines(steps)
     note(f"{model} is there: llmkit chat -p {provider} -m {model}")
     return DONE
 
 
-def _bars(steps: Iterable[PullProgress]) -> None:
-    """A bar for each layer; layers come side by side."""
+def _show_bars(steps: Iterable[PullProgress]) -> None:
+    """Show a bar for each layer; several layers are fetched at the same time."""
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
@@ -43,21 +43,21 @@ def _bars(steps: Iterable[PullProgress]) -> None:
         tasks = {}
         for step in steps:
             if step.digest is None or step.total is None:
-                progress.console.print(neutral(step.status), highlight=False, markup=False)
+                progress.console.print(replace_controls(step.status), highlight=False, markup=False)
                 continue
             if step.digest not in tasks:
-                tasks[step.digest] = progress.add_task(neutral(step.status), total=step.total)
+                tasks[step.digest] = progress.add_task(replace_controls(step.status), total=step.total)
             progress.update(tasks[step.digest], completed=step.completed or 0)
 
 
-def _lines(steps: Iterable[PullProgress]) -> None:
-    """A line for each step, and one for each tenth of a layer."""
-    said: dict[str, int] = {}
+def _print_lines(steps: Iterable[PullProgress]) -> None:
+    """Print a line for each step, and one for each tenth of a layer."""
+    shown: dict[str, int] = {}
     for step in steps:
         if step.digest is None or not step.total:
             note(step.status)
             continue
         tenth = 10 * (step.completed or 0) // step.total
-        if said.get(step.digest) != tenth:
-            said[step.digest] = tenth
+        if shown.get(step.digest) != tenth:
+            shown[step.digest] = tenth
             note(f"{step.status}: {tenth * 10} %")

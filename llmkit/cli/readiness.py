@@ -1,4 +1,4 @@
-"""Could a provider be called now? What its class, the environment and the file say of it. Nothing is sent."""
+"""Whether a provider could be called now, by its class, the environment and the configuration file. Nothing is sent."""
 
 from __future__ import annotations
 
@@ -26,11 +26,12 @@ class Readiness:
     Attributes:
         configured: would `create_language` succeed, once a model is named?
         key: is there a key, and is one needed?
-        variable: the environment variable that holds the key, or the first that may; `None` where none may.
+        variable: the environment variable that holds the key, or the first one that could; `None` if there is none.
         key_page: where to get a key.
-        base_url: where calls go, `None` where that is not known; `local`: is it this machine?
-        own_address: is that the vendor's own address?
-        default_model: the model when none is named.
+        base_url: where calls go; `None` if that is not known.
+        local: is `base_url` on this machine?
+        own_address: is `base_url` the vendor's own address?
+        default_model: the model that is used when none is named.
         problem: what is wrong, in the library's words.
     """
 
@@ -50,22 +51,22 @@ HOSTED = tuple(quick.HOSTED_PROVIDERS)
 LOCAL = quick.LOCAL_PROVIDER
 
 
-def readiness(provider: BaseProvider) -> Readiness:
-    """The state of a provider here and now: by the environment and the configuration file, as for a call."""
+def find_readiness(provider: BaseProvider) -> Readiness:
+    """Return the readiness of a provider, by the environment and the configuration file, as for a call."""
     endpoint: Endpoint | None = None
     problem = None
     try:
         endpoint = locate(provider.name, {}).endpoint
     except ConfigError as error:
         problem = error.message
-    variables = [*_of_file(provider.name), *provider.key_env]
+    variables = [*_find_config_variables(provider.name), *provider.key_env]
     holder = next((name for name in variables if os.environ.get(name, "").strip()), None)
     if endpoint is not None:
         key: Key = "not needed" if endpoint.api_key is None else "set"
     else:
         key = "missing" if provider.key_required and holder is None else "set" if holder else "not needed"
-    address = endpoint.base_url if endpoint is not None else _address(provider.name)
-    named = os.environ.get(provider.model_env) if provider.model_env else None
+    address = endpoint.base_url if endpoint is not None else _find_address(provider.name)
+    model_of_environment = os.environ.get(provider.model_env) if provider.model_env else None
     return Readiness(
         configured=problem is None,
         key=key,
@@ -74,28 +75,28 @@ def readiness(provider: BaseProvider) -> Readiness:
         base_url=address,
         local=endpoint is not None and endpoint.local,
         own_address=address is not None and address == provider.default_base_url,
-        default_model=named or provider.default_model,
+        default_model=model_of_environment or provider.default_model,
         problem=problem,
     )
 
 
-def state(name: str) -> Readiness:
-    """The state of a provider by its name."""
-    return readiness(get_provider(name))
+def get_readiness(name: str) -> Readiness:
+    """Return the readiness of the provider of that name."""
+    return find_readiness(get_provider(name))
 
 
-def _of_file(name: str) -> list[str]:
-    """The variable that the configuration file names for the provider's key."""
+def _find_config_variables(name: str) -> list[str]:
+    """Return the variable that the configuration file names for the provider's key, as a list of one or none."""
     try:
         file = current()
     except ConfigError:
-        return []  # `locate` has told of it.
+        return []  # `locate` has reported the error.
     section = file.providers.get(name) if file else None
     return [section.variable] if section and section.variable else []
 
 
-def _address(name: str) -> str | None:
-    """The address alone, where the key is missing or something else is wrong."""
+def _find_address(name: str) -> str | None:
+    """Return the address alone, for a provider whose key is missing or that has another problem."""
     try:
         return locate(name, {"allow_insecure": True}, need_key=False).endpoint.base_url
     except ConfigError:

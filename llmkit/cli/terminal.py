@@ -19,54 +19,54 @@ from typing import TextIO
 
 _BIDI = [*range(0x202A, 0x202F), *range(0x2066, 0x206A)]
 #: ESC becomes the character U+241B, which looks like "ESC" in small letters; what has no picture becomes U+FFFD.
-_PIPE: dict[int, str] = {
+_PIPE_REPLACEMENTS: dict[int, str] = {
     **{code: chr(0x2400 + code) for code in range(0x20) if chr(code) not in "\t\n\r"},
     0x7F: "\u2421",
     **dict.fromkeys(range(0x80, 0xA0), "\ufffd"),
 }
-_TERMINAL: dict[int, str] = {**_PIPE, 0x0D: "\u240d", **dict.fromkeys(_BIDI, "\ufffd")}
+_TERMINAL_REPLACEMENTS: dict[int, str] = {**_PIPE_REPLACEMENTS, 0x0D: "\u240d", **dict.fromkeys(_BIDI, "\ufffd")}
 _LINE_END = re.compile(r"\r+\n")
 
 
-def neutral(text: str) -> str:
-    """Foreign text as it may stand on a terminal."""
-    return _LINE_END.sub("\n", text).translate(_TERMINAL)
+def replace_controls(text: str) -> str:
+    """Return foreign text as it may stand on a terminal: control characters become visible ones."""
+    return _LINE_END.sub("\n", text).translate(_TERMINAL_REPLACEMENTS)
 
 
 class Output:
-    """Foreign text that comes in pieces, written to `stream` as it comes."""
+    """Writes foreign text that arrives in pieces to a stream, with its control characters replaced."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
-        self._table = _TERMINAL if stream.isatty() else _PIPE
-        self._held = ""
+        self._table = _TERMINAL_REPLACEMENTS if stream.isatty() else _PIPE_REPLACEMENTS
+        self._pending = ""
         self._at_start = True
 
     def write(self, text: str) -> None:
         """Write a piece and flush. A carriage return at its end waits for what follows it."""
-        text = self._held + text
-        self._held = ""
-        if self._table is _TERMINAL:
+        text = self._pending + text
+        self._pending = ""
+        if self._table is _TERMINAL_REPLACEMENTS:
             kept = text.rstrip("\r")
-            self._held, text = text[len(kept) :], _LINE_END.sub("\n", kept)
-        self._put(text.translate(self._table))
+            self._pending, text = text[len(kept) :], _LINE_END.sub("\n", kept)
+        self._write_out(text.translate(self._table))
 
     def end_line(self) -> None:
-        """Write what waits, and a line end unless the last piece ended in one or there was none."""
-        held, self._held = self._held, ""
-        self._put(held.translate(self._table))
+        """Write what was held back, and a line end unless the text is empty or ends in one."""
+        pending, self._pending = self._pending, ""
+        self._write_out(pending.translate(self._table))
         if not self._at_start:
-            self._put("\n")
+            self._write_out("\n")
 
-    def _put(self, text: str) -> None:
+    def _write_out(self, text: str) -> None:
         if text:
             self._stream.write(text)
             self._stream.flush()
             self._at_start = text.endswith("\n")
 
 
-def prepare() -> None:
-    """Make the standard streams take any text: what their encoding does not have becomes a question mark."""
+def prepare_streams() -> None:
+    """Make the standard streams accept any text: a character that their encoding lacks becomes a question mark."""
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:  # closed by the caller (`>&-`)
@@ -76,21 +76,21 @@ def prepare() -> None:
 
 
 def note(text: str) -> None:
-    """A line on stderr beside the answer; dimmed where that is a terminal."""
-    _say(styled(neutral(text), "2"))
+    """Write a line beside the answer to stderr, dimmed where that is a terminal."""
+    _print_line(style_text(replace_controls(text), "2"))
 
 
 def complain(text: str) -> None:
-    """What went wrong, on stderr."""
-    _say(f"{styled('error:', '1;31')} {neutral(text)}")
+    """Write what went wrong to stderr."""
+    _print_line(f"{style_text('error:', '1;31')} {replace_controls(text)}")
 
 
-def styled(text: str, code: str) -> str:
-    """`text` in a style of the terminal (an SGR code) if stderr is one that shows styles."""
+def style_text(text: str, code: str) -> str:
+    """Return `text` in a style of the terminal (an SGR code) if stderr is a terminal that shows styles."""
     plain = os.environ.get("NO_COLOR") or os.environ.get("TERM", "") in ("", "dumb")
     return text if plain or not sys.stderr.isatty() else f"\x1b[{code}m{text}\x1b[0m"
 
 
-def _say(line: str) -> None:
+def _print_line(line: str) -> None:
     sys.stdout.flush()
     print(line, file=sys.stderr, flush=True)

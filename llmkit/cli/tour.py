@@ -1,4 +1,4 @@
-"""The part of the demo that is the same with simulated and real services: one model, called in three ways."""
+"""The part of the demo that simulated and real services share: one model, called in three ways."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, TypeAlias
 from rich.console import Console
 from rich.text import Text
 
-from llmkit.cli.failure import in_options
-from llmkit.cli.summary import money, tokens
-from llmkit.cli.terminal import neutral
+from llmkit.cli.failure import keywords_to_options
+from llmkit.cli.summary import format_cost, format_tokens
+from llmkit.cli.terminal import replace_controls
 from llmkit.errors import LLMError
 
 if TYPE_CHECKING:
@@ -21,95 +21,95 @@ if TYPE_CHECKING:
     from llmkit.types.responses import Response
 
 QUESTION = "Name a colour."
-#: Columns of an answer; a longer one is cut.
-_WIDTH = 24
+#: A longer answer is cut in the table.
+_ANSWER_CHARACTERS = 24
 
 
 class Report:
-    """Lines on stdout, styled where that is a terminal."""
+    """Writes lines to stdout, styled where that is a terminal."""
 
     def __init__(self) -> None:
         wide = None if sys.stdout.isatty() else 1000
         self._console = Console(file=sys.stdout, highlight=False, soft_wrap=True, width=wide)
 
-    def line(self, text: str = "", style: str = "") -> None:
-        """A line of our own or foreign text."""
-        self.part(f"{text}\n", style)
+    def print_line(self, text: str = "", style: str = "") -> None:
+        """Print a line of our own or foreign text."""
+        self.print_part(f"{text}\n", style)
 
-    def part(self, text: str, style: str = "") -> None:
-        """Text that the line goes on after."""
-        with self._console.capture() as held:  # a pipe that breaks is our business, not rich's
-            self._console.print(Text(neutral(text), style), end="")
-        sys.stdout.write(held.get())
+    def print_part(self, text: str, style: str = "") -> None:
+        """Print a part of a line."""
+        with self._console.capture() as captured:  # rich would exit on a broken pipe; `failure` must see it
+            self._console.print(Text(replace_controls(text), style), end="")
+        sys.stdout.write(captured.get())
         sys.stdout.flush()
 
 
-class _Answer:
-    """One row's answer, as it comes: in one line, cut to its column."""
+class _AnswerCell:
+    """Prints the answer of one row while it comes: on one line, cut to its column."""
 
     def __init__(self, report: Report) -> None:
         self._report = report
-        self._left = _WIDTH
+        self._room = _ANSWER_CHARACTERS
 
     def write(self, text: str) -> None:
         text = " ".join(text.split("\n"))
-        shown = text if len(text) <= self._left else text[: max(self._left - 1, 0)] + "…" * (self._left > 0)
-        self._left -= len(shown)
-        self._report.part(shown)
+        shown = text if len(text) <= self._room else text[: max(self._room - 1, 0)] + "…" * (self._room > 0)
+        self._room -= len(shown)
+        self._report.print_part(shown)
 
     def end(self) -> None:
-        self._report.part(" " * (self._left + 1))
+        self._report.print_part(" " * (self._room + 1))
 
 
-def tour(report: Report, model: LanguageModel) -> bool:
-    """Call a model sync, async and streamed, a row each. Did all three answer?"""
-    report.line()
-    report.line(f'create_language("{model.provider}", "{model.model}")', "bold")
-    ways = (("sync", _sync), ("async", _async), ("streamed", _streamed))
-    answered = [_row(report, model, name, way) for name, way in ways]  # each one, also after a failure
+def run_tour(report: Report, model: LanguageModel) -> bool:
+    """Call a model sync, async and streamed, and print a row for each. Return whether all three answered."""
+    report.print_line()
+    report.print_line(f'create_language("{model.provider}", "{model.model}")', "bold")
+    ways = (("sync", _ask_sync), ("async", _ask_async), ("streamed", _ask_streamed))
+    answered = [_run_row(report, model, name, way) for name, way in ways]  # each one, also after a failure
     return all(answered)
 
 
-def _row(report: Report, model: LanguageModel, name: str, way: _Way) -> bool:
-    report.part(f"  {name:<9}", "cyan")
-    answer, start = _Answer(report), time.perf_counter()
+def _run_row(report: Report, model: LanguageModel, name: str, way: _AskFunction) -> bool:
+    report.print_part(f"  {name:<9}", "cyan")
+    answer, start = _AnswerCell(report), time.perf_counter()
     try:
         response, took = way(model, answer)
     except LLMError as error:
-        report.line(f"failed: {in_options(str(error))}", "red")
+        report.print_line(f"failed: {keywords_to_options(str(error))}", "red")
         return False
     answer.end()
-    took = took or milliseconds(time.perf_counter() - start)
+    took = took or format_milliseconds(time.perf_counter() - start)
     cut = ", cut at the token limit" if response.truncated else ""
-    report.line(f"{tokens(response.usage):<12} {money(response.cost):<12} {took}{cut}", "dim")
+    report.print_line(f"{format_tokens(response.usage):<12} {format_cost(response.cost):<12} {took}{cut}", "dim")
     return True
 
 
-_Way: TypeAlias = "Callable[[LanguageModel, _Answer], tuple[Response, str]]"
+_AskFunction: TypeAlias = "Callable[[LanguageModel, _AnswerCell], tuple[Response, str]]"
 
 
-def _sync(model: LanguageModel, answer: _Answer) -> tuple[Response, str]:
+def _ask_sync(model: LanguageModel, answer: _AnswerCell) -> tuple[Response, str]:
     response = model.chat_complete(QUESTION)
     answer.write(response.content or "")
     return response, ""
 
 
-def _async(model: LanguageModel, answer: _Answer) -> tuple[Response, str]:
+def _ask_async(model: LanguageModel, answer: _AnswerCell) -> tuple[Response, str]:
     response = asyncio.run(model.achat_complete(QUESTION, stream=False))
     answer.write(response.content or "")
     return response, ""
 
 
-def _streamed(model: LanguageModel, answer: _Answer) -> tuple[Response, str]:
+def _ask_streamed(model: LanguageModel, answer: _AnswerCell) -> tuple[Response, str]:
     start, first = time.perf_counter(), 0.0
     with model.chat_complete(QUESTION, stream=True) as stream:
         for chunk in stream:
             if chunk.content:
                 first = first or time.perf_counter() - start
                 answer.write(chunk.content)
-    return stream.response, f"first word {milliseconds(first)}"
+    return stream.response, f"first word {format_milliseconds(first)}"
 
 
-def milliseconds(seconds: float) -> str:
-    """A duration as a person reads it."""
+def format_milliseconds(seconds: float) -> str:
+    """Return a duration as text."""
     return f"{seconds * 1000:.0f} ms"

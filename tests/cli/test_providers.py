@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from llmkit.cli.loading import probe
+from llmkit.cli.probe_runner import run_probe
 
 GOOD = """
 from llmkit.wire.chat import ChatProvider
@@ -145,7 +145,7 @@ def test_a_plugin_that_hangs_is_given_up(tmp_path: Path, monkeypatch: pytest.Mon
     """Loading has a time limit; the row says so."""
     install(tmp_path, {"hangs": "import time; time.sleep(600)"})
     monkeypatch.syspath_prepend(tmp_path)
-    (row,) = probe(["provider=hangs"], patience=1).values()
+    (row,) = run_probe(["provider=hangs"], timeout=1).values()
     assert (row["loads"], row["problem"]) == (False, "loading it took longer than 1 s")
 
 

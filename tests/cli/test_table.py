@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmkit.cli.table import Column, aligned, fitted
+from llmkit.cli.table import Column, align_points, fit_columns
 
 NAME = Column(head="model", cells=["a/model"], number=False)
 CAN = Column(head="can", cells=["tools vision"], number=False, short=("can", ["TV"]), rank=1)
@@ -29,25 +29,25 @@ SINCE = Column(head="since", cells=["2026-01-01"], number=False, rank=2)
 )
 def test_columns_are_shortened_then_left_out(width: int, heads: list[str]) -> None:
     """Short cells come before missing columns, the highest rank goes first, and rank 0 never goes."""
-    assert [" ".join(one.cells[0] for one in fitted([NAME, CAN, SINCE], width))] == heads
+    assert [" ".join(one.cells[0] for one in fit_columns([NAME, CAN, SINCE], width))] == heads
 
 
 def test_a_long_name_does_not_cost_the_other_columns() -> None:
     """One long name is folded."""
     long = Column(head="model", cells=["x" * 70], number=False)
-    assert [one.head for one in fitted([long, CAN], 60)] == ["model", "can"]
+    assert [one.head for one in fit_columns([long, CAN], 60)] == ["model", "can"]
 
 
 def test_decimal_points_stand_below_each_other() -> None:
     """Figures are filled with blanks behind; what has no point ends where the others have theirs."""
-    assert aligned(["0.15", "10", "?", "0.0375"]) == ["0.15  ", "10" + 5 * " ", "?" + 5 * " ", "0.0375"]
-    assert aligned([]) == []
+    assert align_points(["0.15", "10", "?", "0.0375"]) == ["0.15  ", "10" + 5 * " ", "?" + 5 * " ", "0.0375"]
+    assert align_points([]) == []
 
 
 @given(st.lists(st.decimals(0, 1000, places=4).map(lambda value: f"{value.normalize():f}"), min_size=1))
 def test_any_figures_are_aligned(figures: list[str]) -> None:
     """Set to the right, the points of all figures are in one column, and none is changed."""
-    filled = aligned(figures)
+    filled = align_points(figures)
     wide = max(map(len, filled))
     points = {text.rjust(wide).find(".") for text in filled if "." in text}
     assert len(points) <= 1

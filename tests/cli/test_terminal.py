@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmkit.cli.terminal import Output, neutral
+from llmkit.cli.terminal import Output, replace_controls
 from llmkit.testing.simulator import Reply
 
 #: What a hostile model may say, and what is seen of it on a terminal.
@@ -52,7 +52,7 @@ def through(stream: io.StringIO, pieces: list[str]) -> str:
 @CASES
 def test_a_payload_is_only_seen(text: str, seen: str) -> None:
     """Every payload comes out as visible characters, whole and character by character."""
-    assert neutral(text) == seen
+    assert replace_controls(text) == seen
     line = seen if seen.endswith("\n") else seen + "\n"
     assert through(Tty(), [text]) == line
     assert through(Tty(), list(text)) == line
@@ -84,7 +84,7 @@ def test_an_answer_on_a_real_terminal(shell: Any, terminal: Any) -> None:
     assert screen.end() == 0
     shown = screen.seen.decode().replace("\r\n", "\n")
     assert shown.startswith("".join(f"{seen}\n" for _, seen in PAYLOADS.values()))
-    assert neutral(name) in shown
+    assert replace_controls(name) in shown
     assert not FORBIDDEN.search(shown)
 
 

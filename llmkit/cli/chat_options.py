@@ -1,4 +1,4 @@
-"""What the command line of `llmkit chat` asks for: the question, the settings, the model."""
+"""The options of `llmkit chat`, and what is made of them: the question, its attachments, the settings, the model."""
 
 from __future__ import annotations
 
@@ -18,8 +18,13 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ask:
-    """What the command line said. `named` are settings with an option of their own, `extra` the NAME=VALUE ones."""
+class ChatOptions:
+    """The options of `llmkit chat` as they stand on the command line.
+
+    Attributes:
+        settings: the settings that have an option of their own; `None` where the option is not given.
+        assignments: the settings of `--set`, each NAME=VALUE.
+    """
 
     prompt: str | None
     provider: str | None
@@ -27,8 +32,8 @@ class Ask:
     system: str | None
     attach: Sequence[str]
     history: str | None
-    named: Mapping[str, object]
-    extra: Sequence[str]
+    settings: Mapping[str, object]
+    assignments: Sequence[str]
     key_env: str | None
     stream: bool
     reasoning: bool
@@ -36,21 +41,21 @@ class Ask:
     verbose: bool
 
 
-def system_text(ask: Ask) -> str | None:
-    """The system message."""
-    return None if ask.system is None else _text(ask.system, "--system")
+def read_system_text(options: ChatOptions) -> str | None:
+    """Return the system message, `None` if there is none."""
+    return None if options.system is None else check_utf8(options.system, "--system")
 
 
-def attached(source: str) -> Part:
-    """A file or address as a part of the question.
+def make_attachment(source: str) -> Part:
+    """Return a file or an address as a part of the question.
 
     Raises:
-        ConfigError: it cannot be attached; nothing was sent.
+        ConfigError: the source cannot be attached; nothing was sent.
     """
     from llmkit.language.attachments import attach
 
     try:
-        return attach(os.path.expanduser(_text(source, "the attachment")))  # noqa: PTH111 - it may be an address
+        return attach(os.path.expanduser(check_utf8(source, "the attachment")))  # noqa: PTH111 - it may be an address
     except PayloadTooLarge as error:
         raise ConfigError(error.message, hint="Attach a smaller one, or its address") from None
     except BadRequest as error:
@@ -59,7 +64,7 @@ def attached(source: str) -> Part:
 
 
 def read_question(prompt: str | None) -> str | None:
-    """The prompt, what is piped in, or both; `None` if there is neither and stdin is a terminal."""
+    """Return the prompt, the piped text, or both; `None` if there is neither and stdin is a terminal."""
     piped = None
     if prompt == "-" or sys.stdin is None or not sys.stdin.isatty():
         piped = _read_stdin()
@@ -69,11 +74,11 @@ def read_question(prompt: str | None) -> str | None:
     question = "\n\n".join(text for text in (prompt, piped) if text and text.strip())
     if not question:
         raise ConfigError("the prompt is empty", hint='llmkit chat "..."')
-    return _text(question, "the prompt")
+    return check_utf8(question, "the prompt")
 
 
-def _text(value: str, name: str) -> str:
-    """Refuse what came out of an argument that is no UTF-8."""
+def check_utf8(value: str, name: str) -> str:
+    """Return the text of an argument. Raises `ConfigError` if the bytes of the argument were not UTF-8."""
     try:
         value.encode()
     except UnicodeEncodeError:
@@ -87,22 +92,25 @@ def _read_stdin() -> str:
     try:
         return sys.stdin.buffer.read().decode("utf-8-sig").rstrip("\n")
     except UnicodeDecodeError as error:
-        raise ConfigError(f"what is piped in is not UTF-8 text (byte {error.start})") from None
+        raise ConfigError(f"the piped text is not UTF-8 (byte {error.start})") from None
 
 
-def make_model(ask: Ask) -> LanguageModel:
-    """The model that was asked for. Raises as `create_language` does."""
+def make_model(options: ChatOptions) -> LanguageModel:
+    """Return the model that the options name. Raises as `create_language` does."""
     from llmkit.language.create import create_language
 
-    settings = {**extra_settings(ask.extra), **{name: value for name, value in ask.named.items() if value is not None}}
-    if ask.key_env is not None:
-        settings["api_key"] = os.environ.get(ask.key_env, "").strip()
+    settings = {
+        **parse_settings(options.assignments),
+        **{name: value for name, value in options.settings.items() if value is not None},
+    }
+    if options.key_env is not None:
+        settings["api_key"] = os.environ.get(options.key_env, "").strip()
         if not settings["api_key"]:
-            raise ConfigError(f"the environment variable {ask.key_env} of --key-env is not set")
-        _check_address(ask.key_env, settings)
-    if settings.get("n", 1) != 1 and not ask.json:
+            raise ConfigError(f"the environment variable {options.key_env} of --key-env is not set")
+        _check_address(options.key_env, settings)
+    if settings.get("n", 1) != 1 and not options.json:
         raise ConfigError("only one answer can be shown", hint="For n answers add --json")
-    provider, model = ask.provider, ask.model and _text(ask.model, "--model")
+    provider, model = options.provider, options.model and check_utf8(options.model, "--model")
     if provider is None:
         from llmkit.language.quick import default_target
         from llmkit.provider.registry import registry
@@ -116,18 +124,21 @@ def make_model(ask: Ask) -> LanguageModel:
 
 
 def _check_address(variable: str, settings: Mapping[str, object]) -> None:
-    """A key that is named by hand goes to no address that only a folder's `.env` names."""
-    from llmkit.cli.environment import addresses_taken, taken
+    """Raise `ConfigError` if the key of `--key-env` would go to an address that only a folder's `.env` names."""
+    from llmkit.cli.environment import list_loaded_addresses, loaded_names
 
-    if variable not in taken and "base_url" not in settings and (addresses := addresses_taken()):
+    if variable not in loaded_names and "base_url" not in settings and (addresses := list_loaded_addresses()):
         raise ConfigError(
             f"the .env file names an address ({', '.join(addresses)}), and --key-env a key that is not in it",
             hint="Say where the key goes with --base-url",
         )
 
 
-def extra_settings(pairs: Sequence[str]) -> dict[str, object]:
-    """The settings of `--set`. A value is JSON where it parses, else text; Python's True, False and None are taken."""
+def parse_settings(pairs: Sequence[str]) -> dict[str, object]:
+    """Return the settings of `--set`.
+
+    A value is JSON if it parses as JSON, else text. Python's True, False and None are read as JSON's.
+    """
     settings: dict[str, object] = {}
     for pair in pairs:
         name, mark, text = pair.partition("=")
