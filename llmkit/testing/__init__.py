@@ -1,8 +1,8 @@
-"""What a test of a program that uses llmkit needs.
+"""Tools for the tests of a program that uses llmkit.
 
 - `FakeModel`: a `LanguageModel` that answers by script, without a socket.
 - `simulator`: a loopback server that stands in for OpenRouter, OpenAI and Ollama.
-- `pytest_plugin`: the fixture `llm_cassette`; it records a real call once and replays it for ever.
+- `pytest_plugin`: the fixture `llm_cassette`; it records a real call once and replays it ever after.
 - `contract`: the test suite that every provider inherits.
 """
 

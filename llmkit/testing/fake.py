@@ -7,8 +7,8 @@
     assert model.chat_complete("Capital of France?").content == "Paris"
     assert model.calls[0].messages[-1].text == "Capital of France?"
 
-Only the remote service is made up. Requests are built, replies are read, and streams, retry, fallbacks and totals run
-as they do with a real provider, sync and async.
+Only the remote service is simulated. Requests are built, replies are read, and streams, retry, fallbacks and totals
+run as they do with a real provider, sync and async.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from llmkit.language.model import LanguageModel
 from llmkit.operations.setup import Setup
 from llmkit.provider.exchange import AsyncBody, Body, Endpoint, HTTPRequest, Transport
 from llmkit.provider.interface import Call
-from llmkit.testing.fake_answer import Answer, document, events
+from llmkit.testing.fake_answer import Answer, build_document, build_events
 from llmkit.transport.connection import Connection
 from llmkit.types.messages import Message
 from llmkit.types.settings import SAMPLING, CallSettings
@@ -35,14 +35,14 @@ from llmkit.types.usage import UNKNOWN_COST, Cost, Usage
 from llmkit.wire.chat import ChatProvider
 
 Scripted: TypeAlias = str | Answer | LLMError
-#: One item of a script: what a request is answered with, or a function of the messages that gives it.
+#: One item of a script: the answer to a request, or a function that returns it, given the messages.
 Item: TypeAlias = Scripted | Callable[[Sequence[Message]], Scripted]
 
 
 class FakeModel(LanguageModel):
     """A model that answers by script. Each request takes the next item; a retry is a request too.
 
-    There is no retrying unless `retry=` is given, so that no test sleeps. `retry=RetryPolicy(backoff=0)` tries again
+    Nothing is retried unless `retry=` is given, so that no test sleeps. `retry=RetryPolicy(backoff=0)` tries again
     without a wait, unless an error asks for one by its `retry_after`.
 
     A copy made by `with_settings` shares the script, and its calls are in `calls` too.
@@ -57,18 +57,18 @@ class FakeModel(LanguageModel):
         fallbacks: Sequence[LanguageModel] = (),
         **settings: Unpack[CallSettings],
     ) -> None:
-        """Make a model.
+        """Make a model with a script.
 
         Args:
-            script: text, an `Answer`, an `LLMError` to raise, or a function of the messages that gives one of these.
-            provider: the name that stands in responses and errors.
+            script: text, an `Answer`, an `LLMError` to raise, or a function of the messages that returns one of these.
+            provider: the name of the provider in responses and errors.
             model: the model's name.
-            repeat: start over when the script is used up; otherwise that is a `ConfigError`.
+            repeat: start over when the script is used up; otherwise the next request raises `ConfigError`.
             fallbacks: models to try next, fake or not.
             settings: as for a call; `retry` is `None` by default.
 
         Raises:
-            TypeError: an item of the script is none of these.
+            TypeError: an item of the script has another type.
             ConfigError: a setting is unknown or wrong.
         """
         for item in script:
@@ -76,14 +76,16 @@ class FakeModel(LanguageModel):
                 raise TypeError(f"the script holds {item!r}; it takes str, Answer, LLMError objects and functions")
         self._script = _Script(script, repeat=repeat)
         backend = _FakeProvider(provider, _FakeTransport(self._script))
-        checked = check_settings(cast("Mapping[str, object]", {"retry": None, **settings}), call=True)
+        checked_settings = check_settings(cast("Mapping[str, object]", {"retry": None, **settings}), call=True)
         endpoint = Endpoint("http://localhost", local=True)
-        setup = Setup(backend, model, checked, Connection(backend, endpoint), base_url=endpoint.base_url, local=True)
+        setup = Setup(
+            backend, model, checked_settings, Connection(backend, endpoint), base_url=endpoint.base_url, local=True
+        )
         super().__init__(setup, fallbacks=fallbacks)
 
     @property
     def calls(self) -> list[Call]:
-        """What was asked, one for each request, oldest first: `messages`, `settings`, `stream`. A copy."""
+        """The calls, one for each request, oldest first, with their `messages`, `settings` and `stream`. A copy."""
         return list(self._script.calls)
 
     @property
@@ -93,7 +95,7 @@ class FakeModel(LanguageModel):
 
 
 class _Script:
-    """The items, and who has asked for one."""
+    """The items of the script, and the calls that took one."""
 
     def __init__(self, items: Sequence[Item], *, repeat: bool) -> None:
         self.items = items
@@ -102,7 +104,7 @@ class _Script:
         self._lock = Lock()
 
     def take(self, call: Call) -> tuple[int, Answer]:
-        """The number of the request, from 1, and its answer. Raises the scripted error."""
+        """Return the number of the request, from 1, and its answer. Raises the scripted error."""
         with self._lock:
             self.calls.append(call)
             number = len(self.calls)
@@ -112,25 +114,29 @@ class _Script:
                 hint="Script more answers, or pass repeat=True",
             )
         item = self.items[(number - 1) % len(self.items)]
-        given = item if isinstance(item, (str, Answer, LLMError)) else item(call.messages)
-        if isinstance(given, LLMError):
-            raise copy.copy(given)  # An error is marked with its attempts when it is raised; the script's stays clean.
-        if isinstance(given, Answer):
-            return number, given
-        if not isinstance(cast("object", given), str):
-            raise ConfigError(f"a function of the script gave {given!r}", hint="It gives str, Answer or an LLMError")
-        return number, Answer(given)
+        scripted = item if isinstance(item, (str, Answer, LLMError)) else item(call.messages)
+        if isinstance(scripted, LLMError):
+            raise copy.copy(
+                scripted
+            )  # An error is marked with its attempts when it is raised; the script's stays clean.
+        if isinstance(scripted, Answer):
+            return number, scripted
+        if not isinstance(cast("object", scripted), str):
+            raise ConfigError(
+                f"a function of the script returned {scripted!r}", hint="Return a str, an Answer or an LLMError"
+            )
+        return number, Answer(scripted)
 
 
 @dataclass(frozen=True, slots=True)
 class _FakeRequest(HTTPRequest):
-    """The bytes that a service would get, and the call itself for the script."""
+    """The request that a service would get, with the call for the script."""
 
     call: Call | None = None
 
 
 class _FakeProvider(ChatProvider):
-    """The chat-completions dialect with every setting; replies come from a script."""
+    """The chat-completions dialect with every setting, over a transport that answers by script."""
 
     key_required = False
     supported = SAMPLING | {"site_url", "app_name"}
@@ -149,17 +155,17 @@ class _FakeProvider(ChatProvider):
         return _FakeRequest(request.path, request.body, stream=request.stream, call=call)
 
     def reasoning(self, value: object) -> Mapping[str, object]:
-        """Words and budgets alike."""
+        """Return the setting as it is: a word or a budget."""
         return {"reasoning": value}
 
     def cost(self, call: Call, usage: Usage) -> Cost:
-        """The scripted figure."""
+        """Return the scripted cost."""
         amount = usage.raw.get("cost")
         return UNKNOWN_COST if amount is None else Cost(Decimal(str(amount)), "reported", Decimal(str(amount)))
 
 
 class _FakeTransport:
-    """Answers in the process. Nothing is open, so there is nothing to close."""
+    """Answers within the process. Nothing is open, so there is nothing to close."""
 
     def __init__(self, script: _Script) -> None:
         self._script = script
@@ -175,7 +181,7 @@ class _FakeTransport:
         assert isinstance(request, _FakeRequest)
         assert request.call is not None
         number, answer = self._script.take(request.call)
-        return _reads(answer, request.call, number)
+        return _iterate_reads(answer, request.call, number)
 
     def close(self) -> None:
         pass
@@ -184,18 +190,18 @@ class _FakeTransport:
         pass
 
 
-def _reads(answer: Answer, call: Call, number: int) -> Iterator[bytes]:
-    """What each read of the reply gives; an error of the answer is raised at its place."""
+def _iterate_reads(answer: Answer, call: Call, number: int) -> Iterator[bytes]:
+    """Yield what each read of the reply gives. An error of the answer is raised at its place."""
     if call.stream:
-        yield from events(answer, call.model, number)
+        yield from build_events(answer, call.model, number)
     if answer.error is not None:
         raise copy.copy(answer.error)
     if not call.stream:
-        yield document(answer, call.model, number)
+        yield build_document(answer, call.model, number)
 
 
 class _Body:
-    """An open reply."""
+    """An open reply that is read from a thread."""
 
     status = 200
     headers: Mapping[str, str] = {}
@@ -211,7 +217,7 @@ class _Body:
 
 
 class _AsyncBody:
-    """As `_Body`, on an event loop."""
+    """An open reply that is read on an event loop."""
 
     status = 200
     headers: Mapping[str, str] = {}

@@ -18,17 +18,17 @@ class Answer:
     """One scripted answer, for plain and streamed calls alike. It has one choice.
 
     Attributes:
-        text: the content; `None` is no text.
+        text: the content; `None` sends no text.
         chunks: how a stream splits the text, and the text where `text` is not given. Default: after each word.
         reasoning: reasoning text; a stream sends it before the text.
         refusal: the refusal in the model's words.
         tool_calls: (name, arguments) pairs, arguments as a dict or as raw text that need not be JSON; or `ToolCall`s.
-        finish_reason: "auto" is "tool_calls" where there are any, else "stop". `None` is none: in a stream that is an
-            answer that was cut off.
-        usage: token counts; `None` is not reported.
-        cost: US dollars, as a service would report them; `None` is not reported.
-        id: the service's id of the answer.
-        model: the model that answers; `None` is the one that was asked.
+        finish_reason: "auto" is "tool_calls" if there are any, else "stop". `None` sends none: a stream
+            then counts as cut off.
+        usage: token counts; `None` reports none.
+        cost: US dollars, as a service would report them; `None` reports none.
+        id: the id that the service gives the answer.
+        model: the model that answers; `None` is the one that was asked for.
         error: how the answer breaks: raised after the last chunk of a stream, and at once by a plain call.
 
     Raises:
@@ -52,77 +52,79 @@ class Answer:
             raise ValueError("Answer.chunks joined must equal Answer.text")
 
 
-def document(answer: Answer, model: str, number: int) -> bytes:
-    """The body of a plain reply. `number` of the request makes the ids of tool calls."""
-    said = "".join(_pieces(answer)) if answer.text is not None or answer.chunks is not None else None
+def build_document(answer: Answer, model: str, number: int) -> bytes:
+    """Return the body of a plain reply. The `number` of the request makes the ids of its tool calls."""
+    content = "".join(_split_text(answer)) if answer.text is not None or answer.chunks is not None else None
     message = {
         "role": "assistant",
-        "content": said,
+        "content": content,
         "reasoning": answer.reasoning,
         "refusal": answer.refusal,
-        "tool_calls": _tool_calls(answer, number) or None,
+        "tool_calls": _build_tool_calls(answer, number) or None,
     }
-    choice = {"index": 0, "message": message, "finish_reason": _finish(answer)}
-    return _json({**_head(answer, model), "choices": [choice], "usage": _usage(answer)})
+    choice = {"index": 0, "message": message, "finish_reason": _choose_finish_reason(answer)}
+    return _to_json({**_build_head(answer, model), "choices": [choice], "usage": _build_usage(answer)})
 
 
-def events(answer: Answer, model: str, number: int) -> Iterator[bytes]:
-    """The events of a stream, one after the other."""
-    head = _head(answer, model)
+def build_events(answer: Answer, model: str, number: int) -> Iterator[bytes]:
+    """Yield the events of a stream."""
+    head = _build_head(answer, model)
 
     def event(delta: Mapping[str, object], finish: str | None = None) -> bytes:
-        return b"data: " + _json({**head, "choices": [{"index": 0, "delta": delta, "finish_reason": finish}]}) + b"\n\n"
+        return (
+            b"data: " + _to_json({**head, "choices": [{"index": 0, "delta": delta, "finish_reason": finish}]}) + b"\n\n"
+        )
 
     yield event({"role": "assistant", "content": ""})
     if answer.reasoning:
         yield event({"reasoning": answer.reasoning})
-    for piece in _pieces(answer):
+    for piece in _split_text(answer):
         yield event({"content": piece})
     if answer.refusal:
         yield event({"refusal": answer.refusal})
-    for index, call in enumerate(_tool_calls(answer, number)):
+    for index, call in enumerate(_build_tool_calls(answer, number)):
         yield event({"tool_calls": [{"index": index, **call}]})
     if answer.error is not None:
         return
-    yield event({}, _finish(answer))
-    if (usage := _usage(answer)) is not None:
-        yield b"data: " + _json({**head, "choices": [], "usage": usage}) + b"\n\n"
+    yield event({}, _choose_finish_reason(answer))
+    if (usage := _build_usage(answer)) is not None:
+        yield b"data: " + _to_json({**head, "choices": [], "usage": usage}) + b"\n\n"
     yield b"data: [DONE]\n\n"
 
 
-def _json(value: object) -> bytes:
+def _to_json(value: object) -> bytes:
     return json.dumps(value, ensure_ascii=False).encode()
 
 
-def _head(answer: Answer, model: str) -> dict[str, object]:
+def _build_head(answer: Answer, model: str) -> dict[str, object]:
     return {"id": answer.id, "object": "chat.completion", "model": answer.model or model}
 
 
-def _pieces(answer: Answer) -> Sequence[str]:
+def _split_text(answer: Answer) -> Sequence[str]:
     return re.findall(r"\s*\S+\s*|\s+", answer.text or "") if answer.chunks is None else answer.chunks
 
 
-def _finish(answer: Answer) -> str | None:
+def _choose_finish_reason(answer: Answer) -> str | None:
     if answer.finish_reason != "auto":
         return answer.finish_reason
     return "tool_calls" if answer.tool_calls else "stop"
 
 
-def _tool_calls(answer: Answer, number: int) -> list[dict[str, object]]:
-    made: list[dict[str, object]] = []
+def _build_tool_calls(answer: Answer, number: int) -> list[dict[str, object]]:
+    calls: list[dict[str, object]] = []
     for position, call in enumerate(answer.tool_calls):
         if isinstance(call, ToolCall):
-            made.append(call.to_dict())
+            calls.append(call.to_dict())
             continue
         name, arguments = call
         text = arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False)
         function = {"name": name, "arguments": text}
-        made.append({"id": f"call_{number}_{position + 1}", "type": "function", "function": function})
-    return made
+        calls.append({"id": f"call_{number}_{position + 1}", "type": "function", "function": function})
+    return calls
 
 
-def _usage(answer: Answer) -> dict[str, object] | None:
-    """The counts under the wire's names. The cost travels as text, so that it stays exact."""
+def _build_usage(answer: Answer) -> dict[str, object] | None:
+    """Return the counts under the names of the wire format. The cost is sent as text, so that it stays exact."""
     usage = answer.usage or Usage()
     fields: dict[str, object] = {
         "prompt_tokens": usage.prompt_tokens,

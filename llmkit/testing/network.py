@@ -1,4 +1,4 @@
-"""No network while a recording is replayed."""
+"""Blocks the network while a recording is replayed."""
 
 from __future__ import annotations
 
@@ -8,53 +8,53 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-_GUARDED = ("connect", "connect_ex", "sendto")
+_GUARDED_METHODS = ("connect", "connect_ex", "sendto")
 
 
 @contextmanager
-def no_network(refuse: Callable[[str], Exception]) -> Iterator[None]:
-    """Within the block every connection by IP, and every look-up of a host name, raises what `refuse` gives.
+def block_network(refuse: Callable[[str], Exception]) -> Iterator[None]:
+    """Make every connection by IP, and every look-up of a host name, raise what `refuse` returns.
 
     Args:
-        refuse: gives the exception for what is refused: "a connection to host:port".
+        refuse: returns the exception to raise, given what is refused: "a connection to host:port".
 
-    Sockets inside the machine (Unix domain) work. On Windows a loopback connection does too: an event loop makes one.
+    Unix domain sockets work. On Windows loopback connections work too, because an event loop makes one.
     """
-    kept: dict[str, Any] = {name: getattr(socket.socket, name) for name in _GUARDED}
-    own = {name for name in _GUARDED if name in vars(socket.socket)}
+    originals: dict[str, Any] = {name: getattr(socket.socket, name) for name in _GUARDED_METHODS}
+    overridden = {name for name in _GUARDED_METHODS if name in vars(socket.socket)}
     look_up = socket.getaddrinfo
 
     def guard(name: str) -> Callable[..., Any]:
         def guarded(self: socket.socket, *arguments: Any) -> Any:
-            if self.family not in (socket.AF_INET, socket.AF_INET6) or _loop_of_windows(arguments[-1]):
-                return kept[name](self, *arguments)
-            self.close()  # Callers close it after an OSError only.
-            raise refuse(f"a connection to {_shown(arguments[-1])}")
+            if self.family not in (socket.AF_INET, socket.AF_INET6) or _is_windows_loop(arguments[-1]):
+                return originals[name](self, *arguments)
+            self.close()  # The caller closes a socket only after an OSError.
+            raise refuse(f"a connection to {_format_address(arguments[-1])}")
 
         return guarded
 
     def no_look_up(host: Any, *_arguments: Any, **_named: Any) -> Any:
-        raise refuse(f"a connection to {_shown(host)}")
+        raise refuse(f"a connection to {_format_address(host)}")
 
-    for name in _GUARDED:
+    for name in _GUARDED_METHODS:
         setattr(socket.socket, name, guard(name))
     socket.getaddrinfo = no_look_up
     try:
         yield
     finally:
         socket.getaddrinfo = look_up
-        for name in _GUARDED:
-            if name in own:
-                setattr(socket.socket, name, kept[name])
+        for name in _GUARDED_METHODS:
+            if name in overridden:
+                setattr(socket.socket, name, originals[name])
             else:
                 delattr(socket.socket, name)
 
 
-def _loop_of_windows(address: object) -> bool:
+def _is_windows_loop(address: object) -> bool:
     return sys.platform == "win32" and isinstance(address, tuple) and address[0] in ("127.0.0.1", "::1")
 
 
-def _shown(address: object) -> str:
+def _format_address(address: object) -> str:
     if isinstance(address, tuple):
         return ":".join(str(part) for part in address[:2])
     return address.decode("ascii", "replace") if isinstance(address, bytes) else str(address)

@@ -1,4 +1,4 @@
-"""A pytest plugin with one fixture, `llm_cassette`: record a real call once, replay it for ever.
+"""A pytest plugin with one fixture, `llm_cassette`: record a real call once, and replay it ever after.
 
 In the `conftest.py` at the root of the tests:
 
@@ -32,19 +32,19 @@ _passed = pytest.StashKey[bool]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """The option of the command line."""
+    """Add the option `--llm-record`."""
     group = parser.getgroup("llmkit")
     group.addoption("--llm-record", choices=("once", "none"), help="record calls to models that have no file yet?")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """The marker."""
+    """Register the marker `llm_cassette`."""
     config.addinivalue_line("markers", "llm_cassette(name): the name of the file of the fixture llm_cassette")
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Remember whether the test itself passed; a failed one records nothing."""
+    """Remember whether the test itself passed, because a failed test records nothing."""
     report = yield
     if report.when == "call":
         item.stash[_passed] = report.passed
@@ -53,7 +53,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 
 @pytest.fixture
 def llm_cassette(request: pytest.FixtureRequest) -> Iterator[Recording]:
-    """Calls to models are recorded once and then replayed, without a key in the file."""
+    """Record the calls to models of a test once, and then replay them, without a key in the file."""
     from llmkit.testing.cassette import use_cassette
 
     marker = request.node.get_closest_marker("llm_cassette")

@@ -1,4 +1,4 @@
-"""vcrpy's cassette with llmkit's rules: what is written, what is compared, what a missing recording says."""
+"""vcrpy's cassette with llmkit's rules: what is written, what is compared, and the error for a missing recording."""
 
 from __future__ import annotations
 
@@ -20,46 +20,46 @@ from llmkit.testing.scrubber import REMOVED, REQUEST_HEADERS, RESPONSE_HEADERS, 
 
 
 class Tape(Cassette):  # type: ignore[misc]  # vcrpy has no types
-    """A cassette that refuses a request that it has no recording of, and keeps why."""
+    """A cassette that raises an error for a request without a recording, and says why there is none."""
 
     def __init__(self, *arguments: Any, refuse: Callable[[str], Exception], **named: Any) -> None:
         super().__init__(*arguments, **named)
         self._refuse = refuse
 
     def can_play_response_for(self, request: Any) -> bool:
-        """Whether a recording is left for the request. Raises what `refuse` gives where there must be one."""
+        """Return whether a recording is left for the request. A replay raises what `refuse` gives if none is."""
         playable = bool(super().can_play_response_for(request))
         if not playable and self.write_protected:
-            raise self._refuse(self._why(self.filter_request(request)))
+            raise self._refuse(self._explain_miss(self.filter_request(request)))
         return playable
 
-    def _why(self, request: Any) -> str:
+    def _explain_miss(self, request: Any) -> str:
         what = f"{request.method} {request.host}{request.path}"
-        there = [stored for stored in self.requests if same_address(stored, request)]
+        there = [stored for stored in self.requests if has_same_address(stored, request)]
         if not there:
             return f"{what}: no request to that address is recorded"
-        if any(same_body(stored, request) for stored in there):
+        if any(has_same_body(stored, request) for stored in there):
             return f"{what}: its recording was played already"
-        stored, now = _json(there[0].body), _json(request.body)
+        stored, now = _parse_body(there[0].body), _parse_body(request.body)
         if isinstance(stored, dict) and isinstance(now, dict):
-            keys = sorted(key for key in {*stored, *now} if not _same(stored.get(key), now.get(key)))
+            keys = sorted(key for key in {*stored, *now} if not _is_same(stored.get(key), now.get(key)))
             return f"{what}: its body differs from the recorded one in {', '.join(keys)}"
         return f"{what}: its body differs from the recorded one"
 
     @property
-    def unplayed(self) -> list[str]:
+    def unplayed_requests(self) -> list[str]:
         """The recorded requests that were not sent."""
         return [f"{r.method} {r.host}{r.path}" for index, r in enumerate(self.requests) if not self.play_counts[index]]
 
 
-def options(path: Path, mode: str, scrubber: Scrubber, refuse: Callable[[str], Exception]) -> dict[str, Any]:
-    """What `Tape.use` is called with."""
+def make_options(path: Path, mode: str, scrubber: Scrubber, refuse: Callable[[str], Exception]) -> dict[str, Any]:
+    """Return the keyword arguments of `Tape.use`."""
     return {
         "path": str(path),
-        "record_mode": _record_mode(mode),
-        "match_on": (_matches,),
+        "record_mode": _to_record_mode(mode),
+        "match_on": (_is_match,),
         "serializer": _Serializer(scrubber),
-        "persister": _Files,
+        "persister": _FilePersister,
         "before_record_request": lambda request: _clean_request(request, scrubber),
         "before_record_response": lambda response: _clean_response(response, scrubber),
         "record_on_exception": False,
@@ -67,13 +67,13 @@ def options(path: Path, mode: str, scrubber: Scrubber, refuse: Callable[[str], E
     }
 
 
-def variables_of(path: Path) -> list[str]:
-    """Names of the environment variables that held a key when the file was recorded."""
+def read_variables(path: Path) -> list[str]:
+    """Return the names of the environment variables that held a key when the file was recorded."""
     loaded = yaml.safe_load(path.read_text("utf-8"))
     return [str(name) for name in loaded.get("variables") or ()] if isinstance(loaded, dict) else []
 
 
-def _record_mode(mode: str) -> Any:
+def _to_record_mode(mode: str) -> Any:
     from vcr.record_mode import RecordMode  # type: ignore[import-untyped]
 
     return RecordMode(mode)
@@ -87,21 +87,21 @@ def _clean_request(request: Any, scrubber: Scrubber) -> Any:
     body = request.body
     if not isinstance(body, bytes):
         body = b"" if body is None else json.dumps(body, default=str).encode()
-    headers = scrubber.headers({name: [str(value)] for name, value in request.headers.items()}, REQUEST_HEADERS)
-    return Request(request.method, scrubber.url(request.uri), scrubber.body(body), headers)
+    headers = scrubber.scrub_headers({name: [str(value)] for name, value in request.headers.items()}, REQUEST_HEADERS)
+    return Request(request.method, scrubber.scrub_url(request.uri), scrubber.scrub_body(body), headers)
 
 
 def _clean_response(response: dict[str, Any], scrubber: Scrubber) -> dict[str, Any]:
     plain = cast("dict[str, Any]", decode_response(response))
-    body = scrubber.body(plain["body"].get("string") or b"")
-    if scrubber.spelled_out(body):
+    body = scrubber.scrub_body(plain["body"].get("string") or b"")
+    if scrubber.is_spelled_out(body):
         raise ConfigError("the answer spells a key out over several pieces of its stream; it cannot be recorded")
-    headers = scrubber.headers(plain["headers"], RESPONSE_HEADERS)
+    headers = scrubber.scrub_headers(plain["headers"], RESPONSE_HEADERS)
     return {"status": plain["status"], "headers": headers, "body": {"string": body}}
 
 
 class _Serializer:
-    """YAML that a person can read: bodies in lines, nothing folded."""
+    """Writes YAML that a person can read: bodies line by line, nothing folded."""
 
     def __init__(self, scrubber: Scrubber) -> None:
         self._scrubber = scrubber
@@ -119,15 +119,15 @@ class _Dumper(yaml.SafeDumper):
     pass
 
 
-def _text(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
+def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
 
 
-_Dumper.add_representer(str, _text)
+_Dumper.add_representer(str, _represent_text)
 
 
-class _Files:
-    """Files in UTF-8, whatever the system's encoding is."""
+class _FilePersister:
+    """Reads and writes files in UTF-8, whatever the system's encoding is."""
 
     @staticmethod
     def load_cassette(path: str, serializer: _Serializer) -> Any:
@@ -144,36 +144,36 @@ class _Files:
 # What is compared
 
 
-def same_address(stored: Any, request: Any) -> bool:
-    """Method, host, path and query; the port may differ, because a local server's does."""
+def has_same_address(stored: Any, request: Any) -> bool:
+    """Return whether method, host, path and query are the same. The port may differ, as that of a local server does."""
     first, second = ([r.method, r.host, r.path, [list(item) for item in r.query]] for r in (stored, request))
-    return _same(first, second)
+    return _is_same(first, second)
 
 
-def same_body(stored: Any, request: Any) -> bool:
-    """The body, JSON by its value."""
-    return _same(_json(stored.body), _json(request.body))
+def has_same_body(stored: Any, request: Any) -> bool:
+    """Return whether the bodies are the same; JSON is compared by its value."""
+    return _is_same(_parse_body(stored.body), _parse_body(request.body))
 
 
-def _matches(request: Any, stored: Any) -> bool:
-    return same_address(stored, request) and same_body(stored, request)
+def _is_match(request: Any, stored: Any) -> bool:
+    return has_same_address(stored, request) and has_same_body(stored, request)
 
 
-def _json(body: bytes | None) -> object:
+def _parse_body(body: bytes | None) -> object:
     try:
         return json.loads(body or b"null")
     except ValueError:
         return (body or b"").decode("utf-8", "surrogateescape")
 
 
-def _same(stored: object, now: object) -> bool:
-    """Equality by value and type; where something was removed from the recording, anything may stand."""
+def _is_same(stored: object, now: object) -> bool:
+    """Return whether two values are the same, by value and type. What the recording lacks matches anything."""
     if isinstance(stored, str) and isinstance(now, str):
         if REMOVED not in stored:
             return stored == now
         return re.fullmatch(".+".join(map(re.escape, stored.split(REMOVED))), now, re.DOTALL) is not None
     if isinstance(stored, dict) and isinstance(now, dict):
-        return stored.keys() == now.keys() and all(_same(value, now[key]) for key, value in stored.items())
+        return stored.keys() == now.keys() and all(_is_same(value, now[key]) for key, value in stored.items())
     if isinstance(stored, list) and isinstance(now, list):
-        return len(stored) == len(now) and all(map(_same, stored, now))
+        return len(stored) == len(now) and all(map(_is_same, stored, now))
     return type(stored) is type(now) and stored == now

@@ -368,7 +368,7 @@ def test_no_key_in_the_file(monkeypatch, sim, path, colour, provider, stream):
 def test_key_in_the_address(monkeypatch, sim, path, colour):
     """User names, passwords, keys and account ids of an address are not written, and a replay does without them."""
     scrubber = Scrubber({"CLOUD_ACCOUNT_ID": "acct0123456789"})
-    clean = scrubber.url("https://user:pw@host/acct0123456789/v1?key=abc&api-version=2&sig=x%2Fy#frag")
+    clean = scrubber.scrub_url("https://user:pw@host/acct0123456789/v1?key=abc&api-version=2&sig=x%2Fy#frag")
     assert clean == "https://host/REMOVED/v1?key=REMOVED&api-version=2&sig=REMOVED"
     monkeypatch.setenv("CLOUD_ACCOUNT_ID", "acct0123456789")
     body = b'{"choices": [{"message": {"content": "here"}, "finish_reason": "stop"}]}'
@@ -409,7 +409,7 @@ def test_key_in_pieces_is_not_recorded(sim, path, colour):
 )
 def test_what_looks_like_a_key(text, clean):
     """What looks like a key goes, whoever it belongs to; words stay."""
-    assert Scrubber({}).text(text) == (text if clean is None else clean)
+    assert Scrubber({}).scrub_text(text) == (text if clean is None else clean)
 
 
 def test_plain_words_of_the_environment_stay():
@@ -417,7 +417,7 @@ def test_plain_words_of_the_environment_stay():
     scrubber = Scrubber(
         {"POSTGRES_PASSWORD": "postgres", "API_KEY": "x", "MY_TOKEN": "tok-4711-tok", "HOME": "/home/u1234567"}
     )
-    assert scrubber.text("postgres x tok-4711-tok /home/u1234567") == "postgres x REMOVED /home/u1234567"
+    assert scrubber.scrub_text("postgres x tok-4711-tok /home/u1234567") == "postgres x REMOVED /home/u1234567"
 
 
 def test_the_environment_does_not_change_what_matches(monkeypatch, sim, path):

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from llmkit.testing.simulator import Reply
-from llmkit.testing.simulator.faults import fault_of
+from llmkit.testing.simulator.faults import parse_fault
 
 
 @pytest.mark.parametrize(
@@ -23,7 +23,7 @@ from llmkit.testing.simulator.faults import fault_of
 )
 def test_faults_in_a_model_name(model: str, reply: Reply) -> None:
     """The items of a fault name each set one part of the reply."""
-    fault = fault_of(model)
+    fault = parse_fault(model)
     assert fault is not None
     assert (fault.reply, fault.times) == (reply, None)
 
@@ -34,7 +34,7 @@ def test_faults_in_a_model_name(model: str, reply: Reply) -> None:
 def test_an_unknown_fault_is_refused(model: str) -> None:
     """A fault name that cannot be understood is an error that names the item."""
     with pytest.raises(ValueError, match="unknown fault"):
-        fault_of(model)
+        parse_fault(model)
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@
         def make_model(self):
             return create_language("acme", "some-model", base_url=self.server.url, api_key="sk-test")
 
-A rule of HTTP is skipped where `http` is false. `make_model` is asked for by the rules that need an answering backend;
-without it they are skipped.
+The rules of HTTP are skipped if `http` is false. The rules that need a backend that answers use `make_model`, and are
+skipped if it returns None.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from llmkit.testing.contract.streams import StreamRules  # noqa: E402
 
 
 class ProviderContract(RequestRules, ReplyRules, StreamRules, FailureRules, LiveRules):
-    """All rules. What the author supplies is described at `llmkit.testing.contract.given.Given`."""
+    """All rules. `llmkit.testing.contract.given.Given` describes what the author supplies."""
 
 
 __all__ = ["Failure", "ProviderContract", "Sample"]

@@ -10,7 +10,7 @@ import pytest
 
 from llmkit.errors import AuthFailed, LLMError, LLMTimeout, RateLimited, ServerError
 from llmkit.provider.exchange import HTTPReply
-from llmkit.testing.contract.given import KEY, Failure, Given, typed
+from llmkit.testing.contract.given import KEY, Failure, Given, check_typed
 from llmkit.testing.contract.replies import HTML, NO_ANSWER
 
 STATUSES = (
@@ -18,7 +18,7 @@ STATUSES = (
     424, 425, 426, 428, 429, 431, 451, 498, 499, 500, 501, 502, 503, 504, 507, 520, 521, 522, 523, 524, 525, 529, 530,
     598, 599,
 )  # fmt: skip
-#: Bodies that look like an error object and are none, or an odd one.
+#: Bodies that look like an error object and are not one, or are an unusual one.
 ODD = (
     b'{"error": null}',
     b'{"error": []}',
@@ -31,17 +31,17 @@ ODD = (
     b'{"detail": [{"loc": ["body"], "msg": "field required"}]}',
     b'{"error": ' * 2000,
 )
-#: What every service means by these.
+#: Statuses that mean the same with every service.
 COMMON: Mapping[int, type[LLMError]] = {
     401: AuthFailed, 429: RateLimited, 500: ServerError, 503: ServerError, 504: LLMTimeout,
 }  # fmt: skip
 
 
 class FailureRules(Given):
-    """What goes wrong."""
+    """Rules of failed calls."""
 
     def error_body(self, status: int, message: str) -> bytes:
-        """The service's error document; the chat-completions dialect's unless the author overrides it."""
+        """Return an error document of the service: the chat-completions dialect's unless the author overrides it."""
         return json.dumps({"error": {"message": message, "code": status}}).encode()
 
     def test_every_status(self) -> None:
@@ -49,7 +49,7 @@ class FailureRules(Given):
         self.only_http()
         for status in STATUSES:
             for body in (self.error_body(status, "no"), *NO_ANSWER.values()):
-                error = typed(self.error_of(status, body))
+                error = check_typed(self.error_of(status, body))
                 assert error.status == status, f"HTTP {status} with {body[:40]!r} has status {error.status}"
                 assert error.message, f"HTTP {status} with {body[:40]!r} has no message"
 
@@ -58,7 +58,7 @@ class FailureRules(Given):
         self.only_http()
         for body in ODD:
             for status in (400, 401, 429, 500):
-                error = typed(self.error_of(status, body))
+                error = check_typed(self.error_of(status, body))
                 assert error.status == status, f"HTTP {status} with {body[:40]!r} has status {error.status}"
 
     def test_common_statuses(self) -> None:
@@ -88,7 +88,7 @@ class FailureRules(Given):
             assert not leaks, f"the key shows in {', '.join(leaks)} of {type(error).__name__}"
 
     def test_errors_pickle(self) -> None:
-        """An error survives a way through another process."""
+        """An error can be pickled, so that it can come from another process."""
         errors = [self.error_of(status, self.error_body(status, "no")) for status in STATUSES if self.http]
         decoder = self.provider.decoder(self.call(stream=True))
         sample = self.streamed[0]
@@ -103,7 +103,7 @@ class FailureRules(Given):
             assert str(copy) == str(error)
 
     def test_documented_failures(self) -> None:
-        """An error reply as the service documents it is the error that it means."""
+        """An error reply as the service documents it becomes the error that it means."""
         for failure in self.failures:
             error = self._error(failure)
             assert isinstance(error, failure.error), f"{failure.body[:60]!r} is {type(error).__name__}: {error}"

@@ -1,4 +1,4 @@
-"""What the author of a provider supplies to the contract, and what the rules make of it."""
+"""What the author of a provider supplies to the contract, and the methods that the rules share."""
 
 from __future__ import annotations
 
@@ -32,17 +32,17 @@ CONVERSATION = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
-    """A reply that the backend sends, and what it says.
+    """A reply of the backend, and what it says.
 
     Attributes:
-        body: the bytes, best as they were recorded; a few hundred are enough.
-        text: the text of the first choice; `None` where there is none.
-        finish_reason: why it ended.
-        reasoning: its reasoning.
-        tool_calls: (name, arguments) of its tool calls.
+        body: the bytes, best as they were recorded. A few hundred are enough, since every way to split them is tried.
+        text: the text of the first choice; `None` if it has none.
+        finish_reason: why the answer ended.
+        reasoning: the reasoning text.
+        tool_calls: (name, arguments) of each tool call.
         tokens: (prompt, completion) tokens; `None` is not compared.
-        mark: of a streamed sample: the bytes in it that say that the answer is whole. A stream that ends before them
-            was cut.
+        mark: in a streamed sample, the bytes that say that the answer is whole. A stream that ends before them was
+            cut.
     """
 
     body: bytes
@@ -55,25 +55,25 @@ class Sample:
 
     def compare(self, response: Response) -> None:
         """Fail if `response` is not what the sample says."""
-        said = (response.content or None, response.finish_reason, response.reasoning)
+        actual = (response.content or None, response.finish_reason, response.reasoning)
         expected = (self.text or None, self.finish_reason, self.reasoning)
-        assert said == expected, f"(text, finish_reason, reasoning) is {said}, the sample says {expected}"
+        assert actual == expected, f"(text, finish_reason, reasoning) is {actual}, the sample says {expected}"
         calls = [(call.name, call.arguments) for call in response.tool_calls]
-        wanted = [(name, dict(arguments)) for name, arguments in self.tool_calls]
-        assert calls == wanted, f"tool_calls are {calls}, the sample says {wanted}"
+        expected_calls = [(name, dict(arguments)) for name, arguments in self.tool_calls]
+        assert calls == expected_calls, f"tool_calls are {calls}, the sample says {expected_calls}"
         tokens = (response.usage.prompt_tokens, response.usage.completion_tokens)
         assert self.tokens in (None, tokens), f"tokens are {tokens}, the sample says {self.tokens}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """A reply that says that the call failed, and the error it means.
+    """A reply that says that the call failed, and the error that it means.
 
     Attributes:
-        status: HTTP status. A failure inside an answer has 200.
+        status: the HTTP status. A failure inside an answer has 200.
         body: the bytes.
-        error: the class of error, or one above it.
-        headers: names in lower case.
+        error: the class of the error, or a base class of it.
+        headers: the headers, with names in lower case.
         stream: is the body the answer to a streamed call?
         retry_after: seconds that the reply asks to wait.
     """
@@ -87,17 +87,17 @@ class Failure:
 
 
 class Given:
-    """What the author supplies: class attributes, or properties.
+    """What the author supplies, as class attributes or properties.
 
     Attributes:
         provider: the provider under test.
-        plain: plain replies, one at least.
-        streamed: streamed replies, one at least.
+        plain: plain replies, at least one.
+        streamed: streamed replies, at least one.
         failures: error replies as the service documents them.
-        model: a model's name.
-        settings: what `create_language` needs beside `base_url` and a key.
-        setting_values: a value for each setting where the contract's own does not fit the backend.
-        http: does the backend speak HTTP and JSON, by llmkit's transport?
+        model: the name of a model.
+        settings: the settings that `create_language` needs besides `base_url` and a key.
+        setting_values: a value for each setting for which the contract's own value does not fit the backend.
+        http: does the backend speak HTTP and JSON, through llmkit's transport?
     """
 
     provider: BaseProvider
@@ -110,58 +110,58 @@ class Given:
     http: bool = True
 
     def make_model(self) -> LanguageModel | None:
-        """A model that answers every question with the same text, plain and streamed; `None` skips those rules."""
+        """Return a model that answers every question with the same text, plain and streamed; `None` skips its rules."""
         return None
 
     @property
     def base_url(self) -> str:
-        """Where the requests of the rules would go. Nothing is sent."""
+        """The address that the requests of the rules are built for. Nothing is sent to it."""
         url = self.provider.default_base_url
         return url if url and "${" not in url else "http://127.0.0.1:9"
 
     def call(
         self, *, stream: bool = False, messages: tuple[Message, ...] = QUESTION, settings: Mapping[str, object] = {}
     ) -> Call:
-        """A call as the engine makes it."""
+        """Return a call as the engine makes it."""
         return Call(self.model, messages, stream, dict(settings), base_url=self.base_url)
 
     def given_settings(self, **settings: object) -> dict[str, object]:
-        """The author's settings, with an address and a key, and `settings` over them."""
+        """Return the author's settings with an address and a key; `settings` replace them."""
         return {"base_url": self.base_url, "api_key": KEY, **self.settings, **settings}
 
     def endpoint(self, **settings: object) -> Endpoint:
-        """The endpoint that `create_language` would make."""
+        """Return the endpoint that `create_language` would use."""
         return resolve_endpoint(self.provider, self.given_settings(**settings), {})
 
     def decode(self, decoder: Decoder, parts: Sequence[bytes]) -> str:
-        """Feed a decoder as the engine does; the text of the first choice in its chunks."""
-        said: list[str] = []
+        """Feed a decoder as the engine does, and return the text of the first choice in its chunks."""
+        texts: list[str] = []
         for part in (*parts, b""):
             if decoder.done:
                 break
             for chunk in decoder.feed(part):
                 assert chunk.choices, "a chunk has no choice"
                 assert isinstance(chunk.content, str), "the content of a chunk is not text"
-                said += [choice.delta.content for choice in chunk.choices if choice.index == 0]
-        return "".join(said)
+                texts += [choice.delta.content for choice in chunk.choices if choice.index == 0]
+        return "".join(texts)
 
     def error_of(self, status: int, body: bytes, headers: Mapping[str, str] | None = None) -> LLMError:
-        """What `parse_error` makes of a reply. It must not raise."""
+        """Return what `parse_error` makes of a reply. It must not raise."""
         try:
             error = self.provider.parse_error(self.call(), HTTPReply(status, headers or {}, body))
-        except Exception as raised:
+        except Exception as raised:  # whatever a provider raises here breaks the rule
             pytest.fail(f"parse_error raised {type(raised).__name__} for HTTP {status} with {body[:40]!r}: {raised}")
         assert isinstance(error, LLMError), f"parse_error gave {type(error).__name__} for HTTP {status}"
         return error
 
     def only_http(self) -> None:
-        """Skip a rule that says nothing about a backend in the process."""
+        """Skip a rule that does not apply to a backend within the process."""
         if not self.http:
             pytest.skip("the backend is not HTTP")
 
     @contextmanager
     def registered(self) -> Iterator[str]:
-        """The provider under its name, for `create_language`."""
+        """Register the provider within the block, and give its name for `create_language`."""
         name = self.provider.name
         register_provider(name, lambda _: self.provider, replace=True)
         try:
@@ -170,13 +170,13 @@ class Given:
             unregister_provider(name)
 
 
-def typed(error: LLMError) -> LLMError:
-    """Fail if the error says nothing about what went wrong."""
+def check_typed(error: LLMError) -> LLMError:
+    """Return the error. Fail if it does not say what went wrong."""
     assert type(error) is not LLMError, f"a bare LLMError: {error}"
     assert not isinstance(error, ProviderBug), f"the provider is at fault: {error}"
     return error
 
 
-def as_settings(settings: Mapping[str, object]) -> Settings:
-    """Settings by name, for `config=`."""
+def to_settings(settings: Mapping[str, object]) -> Settings:
+    """Return settings by name with the type of `config=`."""
     return cast("Settings", dict(settings))

@@ -1,4 +1,4 @@
-"""Rules of a model that answers, over the real engine and the provider's transport."""
+"""Rules of a model that answers, through the real engine and the provider's transport."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from llmkit.types.responses import Response
 
 
 class LiveRules(Given):
-    """What a user sees. Skipped where the author gives no `make_model`."""
+    """Rules of what a user sees. They are skipped if the author gives no `make_model`."""
 
     def test_all_four_ways_agree(self) -> None:
         """Sync and async, plain and streamed give the same text and finish reason."""

@@ -8,10 +8,10 @@ import pytest
 
 from llmkit.errors import LLMError
 from llmkit.provider.exchange import HTTPReply
-from llmkit.testing.contract.given import Given, typed
+from llmkit.testing.contract.given import Given, check_typed
 
 HTML = b"<!DOCTYPE html><html><head><title>502</title></head><body><h1>Bad Gateway</h1></body></html>"
-#: Bodies under HTTP 200 that are no answer.
+#: Bodies with HTTP 200 that are not an answer.
 NO_ANSWER = {
     "nothing": b"",
     "blank lines": b"\n\n  \n",
@@ -27,14 +27,14 @@ NO_ANSWER = {
 
 
 class ReplyRules(Given):
-    """What comes back at once."""
+    """Rules of plain replies."""
 
     def test_plain_samples_are_given(self) -> None:
-        """The author supplies a plain reply at least."""
+        """The author supplies at least one plain reply."""
         assert self.plain, "set `plain` to a list of Samples"
 
     def test_plain_samples(self) -> None:
-        """A plain reply is read as its sample says, under the names that were asked for."""
+        """A plain reply is read as its sample says, with the provider and target that were asked for."""
         for sample in self.plain:
             response = self.provider.parse(self.call(), HTTPReply(200, {}, sample.body))
             sample.compare(response)
@@ -56,7 +56,7 @@ class ReplyRules(Given):
             try:
                 self.provider.parse(self.call(), HTTPReply(200, {"content-type": "text/html"}, body))
             except LLMError as error:
-                typed(error)
+                check_typed(error)
             else:
                 pytest.fail(f"{name} gave an answer")
 
@@ -68,7 +68,7 @@ class ReplyRules(Given):
                 try:
                     self.provider.parse(self.call(), HTTPReply(200, {}, sample.body[:end]))
                 except LLMError as error:
-                    typed(error)
+                    check_typed(error)
                 else:
                     pytest.fail(f"a reply of {len(sample.body)} bytes that was cut after {end} gave an answer")
 

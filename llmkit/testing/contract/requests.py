@@ -10,7 +10,7 @@ from dataclasses import replace
 from llmkit.errors import BadRequest, Unsupported
 from llmkit.language.create import create_language
 from llmkit.provider.exchange import HTTPRequest
-from llmkit.testing.contract.given import CONVERSATION, KEY, QUESTION, Given, as_settings
+from llmkit.testing.contract.given import CONVERSATION, KEY, QUESTION, Given, to_settings
 from llmkit.types.messages import Message
 from llmkit.types.secret import Secret
 from llmkit.types.settings import ATTRIBUTION, RULES, SAMPLING
@@ -26,11 +26,11 @@ NEEDS: Mapping[str, Mapping[str, object]] = {
 
 
 class RequestRules(Given):
-    """What goes out."""
+    """Rules of requests."""
 
     def test_endpoint_is_pure(self) -> None:
         """The same settings give the same endpoint, and stay as they are."""
-        settings = as_settings(self.given_settings(api_key=Secret(KEY)))
+        settings = to_settings(self.given_settings(api_key=Secret(KEY)))
         before = dict(settings)
         first, second = self.provider.endpoint(settings), self.provider.endpoint(settings)
         assert first == second
@@ -53,13 +53,13 @@ class RequestRules(Given):
         """The body is JSON that holds the model and the text of every message."""
         self.only_http()
         body = json.loads(self.provider.build(self.call()).body)
-        assert isinstance(body, dict), "the body is no JSON object"
+        assert isinstance(body, dict), "the body is not a JSON object"
         said = json.dumps(body, ensure_ascii=False) + self.provider.build(self.call()).path
         for text in (self.model, *(turn.text for turn in QUESTION)):
             assert text in said, f"{text!r} is missing in the request"
 
     def test_extra_body_reaches_the_body(self) -> None:
-        """`extra_body` goes over the body as it is, over the provider's own fields too."""
+        """`extra_body` replaces fields of the body as it is, the provider's own too."""
         self.only_http()
         call = replace(self.call(), extra_body={"x_contract": {"a": [1]}, "model": "another"})
         body = json.loads(self.provider.build(call).body)
@@ -102,33 +102,33 @@ class RequestRules(Given):
         with self.registered() as name:
             for setting in VALUES:
                 if setting in self.provider.supported or setting == "structured":
-                    continue  # A structure is asked for by an instruction where the service has no form of its own.
+                    continue  # Without a form of the service's own, an instruction asks for the structure.
                 wanted = self.given_settings(**{setting: self._value(setting)})
                 try:
-                    create_language(name, self.model, config=as_settings(wanted))
+                    create_language(name, self.model, config=to_settings(wanted))
                 except Unsupported as error:
                     wrong += [] if setting in str(error) else [f"{setting} (the error does not name it: {error})"]
                 else:
                     wrong.append(f"{setting} (accepted)")
                 wanted["on_unsupported"] = "drop"
-                create_language(name, self.model, config=as_settings(wanted)).close()
-        assert not wrong, f"not in supported, and not refused by name: {', '.join(wrong)}"
+                create_language(name, self.model, config=to_settings(wanted)).close()
+        assert not wrong, f"not in `supported`, and not refused by name: {', '.join(wrong)}"
 
     def test_supported_settings_reach_the_request(self) -> None:
         """Every setting in `supported` is accepted and changes the request or the endpoint."""
         unknown = self.provider.supported - set(VALUES)
-        assert not unknown, f"supported names what is no setting: {', '.join(sorted(unknown))}"
+        assert not unknown, f"`supported` has names that are not settings: {', '.join(sorted(unknown))}"
         dropped: list[str] = []
         for setting in sorted(self.provider.supported):
             value = self._value(setting)
             needs = dict(NEEDS.get(setting, {}))
             with self.registered() as name:
-                config = as_settings(self.given_settings(**needs, **{setting: value}))
+                config = to_settings(self.given_settings(**needs, **{setting: value}))
                 create_language(name, self.model, config=config).close()
             changed = self._built(needs) != self._built({**needs, setting: value})
             if not changed and self.endpoint() == self.endpoint(**{setting: value}):
                 dropped.append(setting)
-        assert not dropped, f"in supported, and dropped in silence: {', '.join(dropped)}"
+        assert not dropped, f"in `supported`, and dropped silently: {', '.join(dropped)}"
 
     def _value(self, setting: str) -> object:
         return self.setting_values.get(setting, VALUES[setting])

@@ -8,7 +8,7 @@ import pytest
 
 from llmkit.errors import LLMError
 from llmkit.provider.interface import Decoder
-from llmkit.testing.contract.given import Given, Sample, typed
+from llmkit.testing.contract.given import Given, Sample, check_typed
 from llmkit.testing.contract.replies import HTML
 from llmkit.types.responses import Response
 
@@ -16,17 +16,17 @@ NO_STREAM = {"nothing": b"", "blank lines": b"\n\n", "an HTML page": HTML, "brok
 
 
 class StreamRules(Given):
-    """What comes back piece by piece."""
+    """Rules of streams."""
 
     def test_streamed_samples_are_given(self) -> None:
-        """The author supplies a streamed reply at least, and says where its answer is whole."""
+        """The author supplies at least one streamed reply, and says where its answer is whole."""
         assert self.streamed, "set `streamed` to a list of Samples"
         for sample in self.streamed:
             assert sample.mark, "a streamed Sample needs `mark`: the bytes that say that the answer is whole"
             assert sample.mark in sample.body, f"mark {sample.mark!r} is not in the body"
 
     def test_streamed_samples(self) -> None:
-        """A stream is read as its sample says, in its chunks and in the whole answer."""
+        """A stream is read as its sample says, both in its chunks and in the whole answer."""
         for sample in self.streamed:
             said, response = self._read([sample.body])
             sample.compare(response)
@@ -98,7 +98,7 @@ class StreamRules(Given):
             try:
                 decoder.finish()
             except LLMError as error:
-                typed(error)
+                check_typed(error)
             else:
                 pytest.fail(f"{name} gave an answer")
 
@@ -117,13 +117,13 @@ class StreamRules(Given):
         if sample.mark not in sample.body[:end]:
             with pytest.raises(LLMError) as caught:
                 pytest.fail(f"{where} gave an answer: {decoder.finish()!r}")
-            partial = typed(caught.value).partial_text
+            partial = check_typed(caught.value).partial_text
             assert partial in {None, "", said}, f"{where} has the partial_text {partial!r}"
             return
         try:
             response = decoder.finish()
         except LLMError as error:
-            typed(error)
+            check_typed(error)
         else:
             assert (response.content or "") == (sample.text or ""), f"{where} gave another text"
             assert response.finish_reason == sample.finish_reason, f"{where} gave another finish_reason"

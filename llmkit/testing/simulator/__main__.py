@@ -10,7 +10,7 @@ DEFAULT_PORT = 11999
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run until interrupted. Returns the exit status: 0, or 1 if the port is taken."""
+    """Run the simulator until Ctrl-C. Returns the exit status: 0, or 1 if the port is taken."""
     parser = argparse.ArgumentParser(prog="python -m llmkit.testing.simulator", description=__doc__)
     parser.add_argument("--port", type=int, default=DEFAULT_PORT, help=f"0 = any free one; default {DEFAULT_PORT}")
     port: int = parser.parse_args(arguments).port

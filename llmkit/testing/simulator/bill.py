@@ -1,4 +1,4 @@
-"""The bill: who is charged what, by the rules of each service."""
+"""The bill: what each answer costs the account, by the rules of each service."""
 
 from decimal import Decimal
 
@@ -15,8 +15,8 @@ class Bill:
     def enter(self, answer: Answer, tokens: int, *, complete: bool) -> None:
         """Enter the charge of one answer of which `tokens` were sent.
 
-        An answer that ends in an error costs nothing, unless the error reports a usage. A broken one costs
-        the prompt and what was sent; on OpenRouter nothing, if nothing was sent.
+        An answer that ends in an error costs nothing, unless the error reports a usage. An answer that breaks off
+        costs the prompt and what was sent; on OpenRouter it costs nothing if nothing was sent.
         """
         reply = answer.reply
         billed = reply.billed

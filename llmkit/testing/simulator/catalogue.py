@@ -1,4 +1,4 @@
-"""The documents besides chat: model lists, endpoints, key, generation, and Ollama's small calls."""
+"""Builds the documents besides chat: model lists, endpoints, key, generation, and Ollama's small calls."""
 
 from collections.abc import Sequence
 from decimal import Decimal
@@ -12,31 +12,31 @@ from llmkit.testing.simulator.models import (
     OPENAI_MODELS,
     OPENROUTER_MODELS,
     CatalogueModel,
-    catalogue_row,
-    price_json,
-    provider_of,
+    find_catalogue_row,
+    find_provider_name,
+    price_to_json,
 )
 from llmkit.testing.simulator.records import Charge
 
-_SIZE = 2_000_000_000
+_SIZE_BYTES = 2_000_000_000
 _OLLAMA_VERSION = "0.33.0"
 
 
-def openrouter_models() -> Object:
+def build_openrouter_models() -> Object:
     """`GET /models`."""
-    rows: list[JSON] = [_row(model) for model in OPENROUTER_MODELS]
+    rows: list[JSON] = [_build_row(model) for model in OPENROUTER_MODELS]
     return {"data": rows, "total_count": len(rows), "links": {"next": None}}
 
 
-def openrouter_endpoints(name: str, listed: bytes | None = None, *, measured: bool = False) -> Object | None:
+def build_openrouter_endpoints(name: str, served: bytes | None = None, *, measured: bool = False) -> Object | None:
     """`GET /models/{author}/{slug}/endpoints`: one endpoint; None for a model that the catalogue lacks.
 
     Args:
-        name: of the model, or its canonical slug.
-        listed: the catalogue that a test serves; None = the simulator's own.
+        name: the id of the model, or its canonical slug.
+        served: the catalogue that a test serves; None = the simulator's own.
         measured: with latency and throughput, which only a request with a key gets.
     """
-    row, provider = _listed(name, listed)
+    row, provider = _find_row(name, served)
     if row is None:
         return None
     top = as_object(row.get("top_provider"))
@@ -62,28 +62,28 @@ def openrouter_endpoints(name: str, listed: bytes | None = None, *, measured: bo
     return {"data": {**kept, "endpoints": [endpoint]}}
 
 
-def _listed(name: str, listed: bytes | None) -> tuple[Object | None, str]:
-    """The row of a model, and who serves it."""
-    if listed is None:
-        model = catalogue_row(name)
-        return (None, "") if model is None else (_row(model), model.provider)
-    rows = map(as_object, as_list(as_object(read(listed)).get("data")))
-    found = next((row for row in rows if name in (row.get("id"), row.get("canonical_slug"))), None)
-    return found, name.lstrip("~").partition("/")[0].title()
+def _find_row(name: str, served: bytes | None) -> tuple[Object | None, str]:
+    """Return the row of a model (None = not listed), and the name of its provider."""
+    if served is None:
+        model = find_catalogue_row(name)
+        return (None, "") if model is None else (_build_row(model), model.provider)
+    rows = map(as_object, as_list(as_object(read(served)).get("data")))
+    matching = next((row for row in rows if name in (row.get("id"), row.get("canonical_slug"))), None)
+    return matching, name.lstrip("~").partition("/")[0].title()
 
 
-def openrouter_credits(charges: Sequence[Charge]) -> Object:
+def build_openrouter_credits(charges: Sequence[Charge]) -> Object:
     """`GET /credits`: 100 dollars, less the bill."""
-    return {"data": {"total_credits": 100, "total_usage": _spent(charges)}}
+    return {"data": {"total_credits": 100, "total_usage": _sum_charges(charges)}}
 
 
-def _spent(charges: Sequence[Charge]) -> Decimal:
+def _sum_charges(charges: Sequence[Charge]) -> Decimal:
     return sum((charge.cost or Decimal(0) for charge in charges if charge.dialect == "openrouter"), Decimal(0))
 
 
-def openrouter_key(charges: Sequence[Charge], changes: Object = EMPTY) -> Object:
-    """`GET /key`: no limit, and the sum of the bill as usage; `changes` go over that."""
-    spent = _spent(charges)
+def build_openrouter_key(charges: Sequence[Charge], changes: Object = EMPTY) -> Object:
+    """`GET /key`: no limit, and the sum of the bill as usage; `changes` replace fields."""
+    spent = _sum_charges(charges)
     return {
         "data": {
             "label": "sk-or-v1-sim...",
@@ -104,12 +104,12 @@ def openrouter_key(charges: Sequence[Charge], changes: Object = EMPTY) -> Object
     }
 
 
-def openrouter_generation(charges: Sequence[Charge], number: str) -> Object | None:
+def build_openrouter_generation(charges: Sequence[Charge], number: str) -> Object | None:
     """`GET /generation?id=`; None for an id that is not on the bill."""
-    found = [charge for charge in charges if charge.id == number and charge.dialect == "openrouter"]
-    if not found:
+    matching = [charge for charge in charges if charge.id == number and charge.dialect == "openrouter"]
+    if not matching:
         return None
-    charge = found[-1]
+    charge = matching[-1]
     return {
         "data": {
             "id": charge.id,
@@ -117,7 +117,7 @@ def openrouter_generation(charges: Sequence[Charge], number: str) -> Object | No
             "api_type": "completions",
             "created_at": CREATED_AT,
             "model": charge.model,
-            "provider_name": provider_of(charge.model),
+            "provider_name": find_provider_name(charge.model),
             "streamed": charge.streamed,
             "cancelled": charge.streamed and not charge.complete,
             "finish_reason": "stop" if charge.complete else None,
@@ -139,35 +139,35 @@ def openrouter_generation(charges: Sequence[Charge], number: str) -> Object | No
     }
 
 
-def openai_models() -> Object:
+def build_openai_models() -> Object:
     """`GET /models` of OpenAI."""
     names = [name for plain, (dated, _) in OPENAI_MODELS.items() for name in (plain, dated)]
     rows: list[JSON] = [{"id": name, "object": "model", "created": CREATED, "owned_by": "system"} for name in names]
     return {"object": "list", "data": rows}
 
 
-def ollama_version() -> Object:
+def build_ollama_version() -> Object:
     """`GET /api/version`."""
     return {"version": _OLLAMA_VERSION}
 
 
-def ollama_tags() -> Object:
+def build_ollama_tags() -> Object:
     """`GET /api/tags`."""
     rows: list[JSON] = [
-        {**_local(name), "modified_at": CREATED_AT, "capabilities": list(capabilities)}
+        {**_build_local(name), "modified_at": CREATED_AT, "capabilities": list(capabilities)}
         for name, (_, _, _, capabilities) in OLLAMA_MODELS.items()
     ]
     return {"models": rows}
 
 
-def ollama_running() -> Object:
+def build_ollama_running() -> Object:
     """`GET /api/ps`: the first model, loaded."""
     name = next(iter(OLLAMA_MODELS))
-    running: dict[str, JSON] = {"expires_at": CREATED_AT, "size_vram": _SIZE, "context_length": OLLAMA_CONTEXT}
-    return {"models": [{**_local(name), **running}]}
+    running: dict[str, JSON] = {"expires_at": CREATED_AT, "size_vram": _SIZE_BYTES, "context_length": OLLAMA_CONTEXT}
+    return {"models": [{**_build_local(name), **running}]}
 
 
-def ollama_show(name: str) -> Object:
+def build_ollama_show(name: str) -> Object:
     """`POST /api/show`; a name that is not listed is described like the first one, or as one that embeds."""
     known = name if name in OLLAMA_MODELS else f"{name}:latest"
     other = OLLAMA_MODELS["all-minilm:latest"] if "embed" in name else next(iter(OLLAMA_MODELS.values()))
@@ -176,28 +176,28 @@ def ollama_show(name: str) -> Object:
         "modelfile": f"FROM {name}",
         "parameters": "",
         "template": "{{ .Prompt }}",
-        "details": _details(name, family, size),
-        **_remote(name),
+        "details": _build_details(name, family, size),
+        **_build_remote(name),
         "model_info": {"general.architecture": family, f"{family}.context_length": context},
         "capabilities": list(capabilities),
         "modified_at": CREATED_AT,
     }
 
 
-def ollama_pull(*, fails: bool) -> list[bytes]:
+def build_ollama_pull(*, fails: bool) -> list[bytes]:
     """The lines of a streamed `POST /api/pull`."""
     lines: list[Object] = [{"status": "pulling manifest"}]
     if fails:
         lines.append({"error": "pull model manifest: file does not exist"})
     else:
-        weights, template = _layer("0", _SIZE), _layer("1", 1_000)  # layers come side by side
-        lines += [weights, template, {**weights, "completed": _SIZE // 2}, {**template, "completed": 1_000}]
-        lines.append({**weights, "completed": _SIZE})
+        weights, template = _build_layer("0", _SIZE_BYTES), _build_layer("1", 1_000)  # layers come side by side
+        lines += [weights, template, {**weights, "completed": _SIZE_BYTES // 2}, {**template, "completed": 1_000}]
+        lines.append({**weights, "completed": _SIZE_BYTES})
         lines += [{"status": status} for status in ("verifying sha256 digest", "writing manifest", "success")]
     return [f"{write(line)}\n".encode() for line in lines]
 
 
-def _row(model: CatalogueModel) -> dict[str, JSON]:
+def _build_row(model: CatalogueModel) -> dict[str, JSON]:
     return {
         "id": model.id,
         "canonical_slug": model.answers_as,
@@ -212,7 +212,7 @@ def _row(model: CatalogueModel) -> dict[str, JSON]:
             "tokenizer": "Other",
             "instruct_type": None,
         },
-        "pricing": price_json(model.price),
+        "pricing": price_to_json(model.price),
         "top_provider": {
             "context_length": model.context_length,
             "max_completion_tokens": model.max_completion_tokens,
@@ -225,34 +225,34 @@ def _row(model: CatalogueModel) -> dict[str, JSON]:
     }
 
 
-def _layer(digit: str, size: int) -> dict[str, JSON]:
+def _build_layer(digit: str, size: int) -> dict[str, JSON]:
     return {"status": f"pulling {digit * 12}", "digest": f"sha256:{digit * 64}", "total": size}
 
 
-def _local(name: str) -> dict[str, JSON]:
+def _build_local(name: str) -> dict[str, JSON]:
     family, size, _, _ = OLLAMA_MODELS[name]
-    remote = _remote(name)
+    remote = _build_remote(name)
     return {
         "name": name,
         "model": name,
         **remote,
-        "size": 384 if remote else _SIZE,
+        "size": 384 if remote else _SIZE_BYTES,
         "digest": "0" * 64,
-        "details": _details(name, family, size),
+        "details": _build_details(name, family, size),
     }
 
 
-def _remote(name: str) -> dict[str, JSON]:
-    """What a stub of a cloud model says beside the rest."""
+def _build_remote(name: str) -> dict[str, JSON]:
+    """Return the extra fields of a model that runs in Ollama's cloud."""
     if not name.endswith("-cloud"):
         return {}
     return {"remote_model": name.removesuffix("-cloud"), "remote_host": "https://ollama.com:443"}
 
 
-def _details(name: str, family: str, size: str) -> Object:
+def _build_details(name: str, family: str, size: str) -> Object:
     return {
         "parent_model": "",
-        "format": "" if _remote(name) else "gguf",
+        "format": "" if _build_remote(name) else "gguf",
         "family": family,
         "families": [family],
         "parameter_size": size,

@@ -1,4 +1,4 @@
-"""One accepted connection: reads through a buffer, notices when the client goes away, can reset."""
+"""One accepted connection: it reads through a buffer, notices when the client goes away, and can be reset."""
 
 import asyncio
 import socket
@@ -6,9 +6,9 @@ import struct
 import sys
 from contextlib import suppress
 
-_READ = 65_536
-_WATCH_LIMIT = 1 << 20
-"""Bytes that a client may send ahead before the watch for its going away stops."""
+_READ_BYTES = 65_536
+_MAX_AHEAD_BYTES = 1 << 20
+"""A client that sends more than this ahead is no longer watched for its leaving."""
 # struct linger holds two ints everywhere but on Windows, where it holds two shorts.
 _LINGER_ZERO = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
 
@@ -18,7 +18,7 @@ class ClientGoneError(Exception):
 
 
 class Connection:
-    """Bytes in and out. A client that closes its sending side counts as gone."""
+    """Reads and writes bytes. A client that closes its sending side counts as gone."""
 
     def __init__(self, number: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.number = number
@@ -26,33 +26,33 @@ class Connection:
         self._reader = reader
         self._writer = writer
         self._buffer = bytearray()
-        self._watch: asyncio.Task[None] | None = None
+        self._watch_task: asyncio.Task[None] | None = None
 
     async def read_until(self, mark: bytes, limit: int) -> bytes | None:
-        """Everything up to and with `mark`; None if the client closed, or sent `limit` bytes without it."""
+        """Return everything up to and with `mark`; None if the client closed, or sent `limit` bytes without it."""
         start = 0
         while (at := self._buffer.find(mark, start)) < 0:
             start = max(0, len(self._buffer) - len(mark))
             if len(self._buffer) > limit or not await self._fill():
                 return None
-        return self._take(at + len(mark))
+        return self._take_buffered(at + len(mark))
 
     async def read_exactly(self, size: int) -> bytes:
-        """`size` bytes.
+        """Return `size` bytes.
 
         Raises:
-            ClientGoneError: it closed before.
+            ClientGoneError: the client closed before it sent them.
         """
         while len(self._buffer) < size:
             if not await self._fill():
                 raise ClientGoneError
-        return self._take(size)
+        return self._take_buffered(size)
 
     async def write(self, data: bytes) -> None:
         """Send `data`, and wait while the client is slow to read.
 
         Raises:
-            ClientGoneError: it closed.
+            ClientGoneError: the client closed.
         """
         if self.gone.is_set() or self._writer.is_closing():
             raise ClientGoneError
@@ -64,10 +64,10 @@ class Connection:
             raise ClientGoneError from problem
 
     async def pause(self, seconds: float) -> None:
-        """Wait, and meanwhile notice if the client goes away.
+        """Wait for some seconds, or until the client goes away.
 
         Raises:
-            ClientGoneError: it did.
+            ClientGoneError: the client went away.
         """
         self.watch()
         if seconds <= 0:
@@ -100,12 +100,12 @@ class Connection:
 
     def watch(self) -> None:
         """Read ahead in the background, so that the end of the connection is seen while an answer is sent."""
-        if self._watch is None and not self.gone.is_set():
-            self._watch = asyncio.create_task(self._read_ahead())
+        if self._watch_task is None and not self.gone.is_set():
+            self._watch_task = asyncio.create_task(self._read_ahead())
 
     async def unwatch(self) -> None:
-        """Stop reading ahead; what was read is kept for the next request."""
-        task, self._watch = self._watch, None
+        """Stop reading ahead. The bytes that were read are kept for the next request."""
+        task, self._watch_task = self._watch_task, None
         if task is not None:
             task.cancel()
             await asyncio.wait({task})  # Not `await task`: its cancellation must not be taken for one of ours.
@@ -127,12 +127,12 @@ class Connection:
         self._writer.transport.abort()
 
     async def _read_ahead(self) -> None:
-        while len(self._buffer) < _WATCH_LIMIT and await self._fill():
+        while len(self._buffer) < _MAX_AHEAD_BYTES and await self._fill():
             pass
 
     async def _fill(self) -> bool:
         try:
-            data = await self._reader.read(_READ)
+            data = await self._reader.read(_READ_BYTES)
         except OSError:  # a reset, or TLS that was cut
             data = b""
         if not data:
@@ -141,7 +141,7 @@ class Connection:
         self._buffer += data
         return True
 
-    def _take(self, size: int) -> bytes:
+    def _take_buffered(self, size: int) -> bytes:
         data = bytes(self._buffer[:size])
         del self._buffer[:size]
         return data

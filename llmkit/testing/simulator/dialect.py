@@ -1,17 +1,17 @@
-"""What a dialect is: pure functions from answers and errors to documents and events. No socket, no clock."""
+"""The interface of a dialect: pure functions from answers and errors to documents and events. No I/O, no clock."""
 
 from collections.abc import Mapping
 from typing import Protocol
 
 from llmkit.testing.simulator.answer import Answer, Piece
 from llmkit.testing.simulator.chat import ChatRequest
-from llmkit.testing.simulator.jsonvalue import JSON, Object, given
+from llmkit.testing.simulator.jsonvalue import JSON, Object, trust_object
 from llmkit.testing.simulator.records import DialectName
 from llmkit.testing.simulator.reply import Reply
 
 
 class Dialect(Protocol):
-    """How one service writes."""
+    """How one service reads requests and writes answers."""
 
     name: DialectName
     json_type: str
@@ -23,61 +23,61 @@ class Dialect(Protocol):
     whole_calls: bool
     """A tool call comes in one piece."""
 
-    def read(self, body: JSON) -> ChatRequest:
+    def read_request(self, body: JSON) -> ChatRequest:
         """Read a chat request; raises `UnreadableError`."""
         ...
 
-    def headers(self, answer: Answer | None, number: int) -> list[tuple[str, str]]:
+    def build_headers(self, answer: Answer | None, number: int) -> list[tuple[str, str]]:
         """Headers of a response besides type and length; `number` counts the requests."""
         ...
 
     def shows_reasoning(self, answer: Answer) -> bool:
-        """True if the reasoning text is sent."""
+        """Return whether the reasoning text is sent."""
         ...
 
-    def error(self, status: int, error: Mapping[str, object] | str | None, *, model: str = "") -> Object:
+    def build_error(self, status: int, error: Mapping[str, object] | str | None, *, model: str = "") -> Object:
         """The body of an error response; None = the usual message of that status."""
         ...
 
-    def document(self, answer: Answer) -> Object:
+    def build_document(self, answer: Answer) -> Object:
         """The body of a plain answer."""
         ...
 
-    def opening(self, answer: Answer) -> list[bytes]:
+    def build_opening(self, answer: Answer) -> list[bytes]:
         """Events before the first piece."""
         ...
 
-    def piece(self, answer: Answer, piece: Piece) -> bytes:
+    def build_piece(self, answer: Answer, piece: Piece) -> bytes:
         """The event of one piece."""
         ...
 
-    def failure(self, answer: Answer, sent: int) -> bytes:
+    def build_failure(self, answer: Answer, sent: int) -> bytes:
         """The event of an error inside a stream, after `sent` completion tokens."""
         ...
 
-    def closing(self, answer: Answer) -> list[bytes]:
+    def build_closing(self, answer: Answer) -> list[bytes]:
         """Events after the last piece."""
         ...
 
-    def done(self, answer: Answer) -> bytes:
+    def build_done(self, answer: Answer) -> bytes:
         """The mark that the stream is complete."""
         ...
 
 
-def stated_usage(reply: Reply, counted: Object) -> Object | None:
-    """The usage to send: as scripted, else as counted; None if it is to be missing."""
+def choose_usage(reply: Reply, counted: Object) -> Object | None:
+    """Return the usage to send: the scripted one, else the counted one; None if it is to be missing."""
     if isinstance(reply.usage, str):
         return None
-    return counted if reply.usage is None else given(reply.usage)
+    return counted if reply.usage is None else trust_object(reply.usage)
 
 
-def top_logprobs(token: str, count: int) -> list[JSON]:
-    """The `count` likeliest tokens: `token` itself, then made-up ones, each less likely."""
+def make_top_logprobs(token: str, count: int) -> list[JSON]:
+    """Return the `count` likeliest tokens: `token` itself, then invented ones, each less likely."""
     names = [token, *(f"other{place}" for place in range(1, count))][:count]
     return [{"token": name, "logprob": -0.25 - place, "bytes": list(name.encode())} for place, name in enumerate(names)]
 
 
-def logprob(token: str, count: int) -> dict[str, JSON]:
-    """One entry of a logprob list."""
-    likeliest = top_logprobs(token, count)
+def make_logprob(token: str, count: int) -> dict[str, JSON]:
+    """Return one entry of a logprob list."""
+    likeliest = make_top_logprobs(token, count)
     return {"token": token, "logprob": -0.25, "bytes": list(token.encode()), "top_logprobs": likeliest}

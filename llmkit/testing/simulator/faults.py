@@ -19,7 +19,7 @@ The items may follow an author, as in `sim/fault:status=503`. Seconds are decima
 | `first=s` | wait between head and body |
 | `slow=s` | wait between pieces |
 | `comments=n`, `pad=n` | keep-alive comments before a stream, blank lines before a plain body |
-| `pings` | keep-alives for ever |
+| `pings` | keep-alives until the client leaves |
 | `empty` | a finished answer without text |
 | `html` | an HTML page with status 200 (or the given status) |
 | `nousage` | no usage |
@@ -40,11 +40,11 @@ class Fault:
 
     reply: Reply
     times: int | None
-    """How many requests it hits; None = all."""
+    """How many requests have the fault; None = all."""
 
 
-def fault_of(model: str) -> Fault | None:
-    """The fault in a model name; None if the name has none.
+def parse_fault(model: str) -> Fault | None:
+    """Return the fault that a model name asks for; None if it asks for none.
 
     Raises:
         ValueError: the name begins like a fault and an item of it is unknown.
@@ -59,13 +59,13 @@ def fault_of(model: str) -> Fault | None:
             if name == "times":
                 times = int(value)
             else:
-                reply = _with(reply, name, value)
+                reply = _apply_item(reply, name, value)
         except ValueError as problem:
             raise ValueError(f"unknown fault {item!r} in model {model!r}: {problem}") from problem
     return Fault(reply=reply, times=times)
 
 
-def _with(reply: Reply, name: str, value: str) -> Reply:
+def _apply_item(reply: Reply, name: str, value: str) -> Reply:
     word, at, place = name.partition("@")
     if word in _CUTS and at:
         return replace(reply, cut=_CUTS[word], cut_after=int(place))
@@ -73,15 +73,15 @@ def _with(reply: Reply, name: str, value: str) -> Reply:
         return replace(reply, cut=_CUTS[word], cut_bytes=0, body=b"", framing="none")
     if word == "error" and at:
         return replace(reply, error_after=int(place))
-    change = _VALUES.get(name) if value else None
+    change = _CHANGES_WITH_VALUE.get(name) if value else None
     if change is not None:
         return change(reply, value)
-    if name in _WORDS and not value:
-        return _WORDS[name](reply)
+    if name in _CHANGES_BY_WORD and not value:
+        return _CHANGES_BY_WORD[name](reply)
     raise ValueError("see the table in llmkit.testing.simulator.faults")
 
 
-_VALUES: dict[str, Callable[[Reply, str], Reply]] = {
+_CHANGES_WITH_VALUE: dict[str, Callable[[Reply, str], Reply]] = {
     "status": lambda reply, value: replace(reply, status=int(value)),
     "retry-after": lambda reply, value: replace(reply, headers=(*reply.header_pairs, ("Retry-After", value))),
     "delay": lambda reply, value: replace(reply, delay=float(value)),
@@ -91,7 +91,7 @@ _VALUES: dict[str, Callable[[Reply, str], Reply]] = {
     "comments": lambda reply, value: replace(reply, comments=int(value)),
     "pad": lambda reply, value: replace(reply, padding=int(value)),
 }
-_WORDS: dict[str, Callable[[Reply], Reply]] = {
+_CHANGES_BY_WORD: dict[str, Callable[[Reply], Reply]] = {
     "error": lambda reply: replace(reply, error_after=0, error_form="bare"),
     "nodone": lambda reply: replace(reply, done=False),
     "pings": lambda reply: replace(reply, comment_forever=True, comment_delay=0.1),

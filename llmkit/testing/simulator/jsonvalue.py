@@ -1,4 +1,4 @@
-"""JSON values as types, careful readers of them, and a writer that keeps every decimal digit.
+"""Types of JSON values, safe conversions of them, and a writer that keeps every decimal digit.
 
 A `Decimal` is written as a JSON number with its own digits. It never becomes a float on the way.
 """
@@ -14,16 +14,16 @@ Object: TypeAlias = Mapping[str, JSON]
 EMPTY: Object = {}
 
 
-def given(value: Mapping[str, object]) -> Object:
-    """A scripted object, taken as JSON on trust; `write` raises `TypeError` if it is not."""
+def trust_object(value: Mapping[str, object]) -> Object:
+    """Return a scripted object with the type of a JSON object. If it is not JSON, `write` raises `TypeError`."""
     return cast("Object", value)
 
 
 def write(value: JSON) -> str:
-    """The compact JSON text of `value`; characters outside ASCII stay as they are."""
+    """Return the compact JSON text of `value`. Characters outside ASCII stay as they are."""
     try:
         return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    except TypeError:  # a Decimal, or a mapping that is no dict: rare, so the quick way is tried first
+    except TypeError:  # a Decimal, or a mapping that is not a dict: rare, so the quick way is tried first
         return _write_exact(value)
 
 
@@ -40,7 +40,7 @@ def _write_exact(value: JSON) -> str:
 
 
 def read(text: bytes) -> JSON:
-    """The value in `text`.
+    """Return the value in `text`.
 
     Raises:
         ValueError: `text` is not UTF-8 or not JSON.
@@ -50,20 +50,20 @@ def read(text: bytes) -> JSON:
 
 
 def as_object(value: JSON) -> Object:
-    """`value` if it is an object, else an empty one."""
+    """Return `value` if it is an object, else an empty one."""
     return value if isinstance(value, Mapping) else EMPTY
 
 
 def as_list(value: JSON) -> Sequence[JSON]:
-    """`value` if it is an array, else an empty one."""
+    """Return `value` if it is an array, else an empty one."""
     return value if isinstance(value, Sequence) and not isinstance(value, str) else ()
 
 
 def as_text(value: JSON) -> str:
-    """`value` if it is a string, else an empty one."""
+    """Return `value` if it is a string, else an empty one."""
     return value if isinstance(value, str) else ""
 
 
 def as_int(value: JSON, default: int) -> int:
-    """`value` if it is a whole number and no bool, else `default`."""
+    """Return `value` if it is an integer and not a bool, else `default`."""
     return value if isinstance(value, int) and not isinstance(value, bool) else default

@@ -26,25 +26,25 @@ class Price:
     completion: Decimal
 
     def prompt_cost(self, tokens: int) -> Decimal:
-        """USD, without trailing zeros."""
+        """Return the cost of prompt tokens in USD, without trailing zeros."""
         return (self.prompt * tokens).normalize()
 
     def completion_cost(self, tokens: int) -> Decimal:
-        """USD, without trailing zeros."""
+        """Return the cost of completion tokens in USD, without trailing zeros."""
         return (self.completion * tokens).normalize()
 
     def cost(self, prompt_tokens: int, completion_tokens: int) -> Decimal:
-        """USD, without trailing zeros."""
+        """Return the cost of all tokens in USD, without trailing zeros."""
         return (self.prompt * prompt_tokens + self.completion * completion_tokens).normalize()
 
 
-def _per_million(prompt: str, completion: str) -> Price:
+def _make_price(prompt: str, completion: str) -> Price:
     million = Decimal(1_000_000)
     return Price(prompt=Decimal(prompt) / million, completion=Decimal(completion) / million)
 
 
-FREE = _per_million("0", "0")
-OTHER_PRICE = _per_million("1", "2")
+FREE = _make_price("0", "0")
+OTHER_PRICE = _make_price("1", "2")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +75,7 @@ OPENROUTER_MODELS = (
         provider="OpenAI",
         context_length=128_000,
         max_completion_tokens=16_384,
-        price=_per_million("0.15", "0.6"),
+        price=_make_price("0.15", "0.6"),
         parameters=_TOOLS,
     ),
     CatalogueModel(
@@ -85,7 +85,7 @@ OPENROUTER_MODELS = (
         provider="OpenAI",
         context_length=128_000,
         max_completion_tokens=16_384,
-        price=_per_million("2.5", "10"),
+        price=_make_price("2.5", "10"),
         parameters=_TOOLS,
     ),
     CatalogueModel(
@@ -95,7 +95,7 @@ OPENROUTER_MODELS = (
         provider="Anthropic",
         context_length=200_000,
         max_completion_tokens=8_192,
-        price=_per_million("3", "15"),
+        price=_make_price("3", "15"),
         parameters=_TOOLS,
     ),
     CatalogueModel(
@@ -105,7 +105,7 @@ OPENROUTER_MODELS = (
         provider="Anthropic",
         context_length=1_000_000,
         max_completion_tokens=64_000,
-        price=_per_million("3", "15"),
+        price=_make_price("3", "15"),
         parameters=_REASONING,
     ),
     CatalogueModel(
@@ -115,7 +115,7 @@ OPENROUTER_MODELS = (
         provider="Google",
         context_length=1_048_576,
         max_completion_tokens=65_535,
-        price=_per_million("0.3", "2.5"),
+        price=_make_price("0.3", "2.5"),
         parameters=_REASONING,
     ),
     CatalogueModel(
@@ -141,10 +141,10 @@ OPENROUTER_MODELS = (
 )
 
 OPENAI_MODELS = {
-    "gpt-4o": ("gpt-4o-2024-08-06", _per_million("2.5", "10")),
-    "gpt-4o-mini": ("gpt-4o-mini-2024-07-18", _per_million("0.15", "0.6")),
-    "gpt-4.1-mini": ("gpt-4.1-mini-2025-04-14", _per_million("0.4", "1.6")),
-    "gpt-5-mini": ("gpt-5-mini-2025-08-07", _per_million("0.25", "2")),
+    "gpt-4o": ("gpt-4o-2024-08-06", _make_price("2.5", "10")),
+    "gpt-4o-mini": ("gpt-4o-mini-2024-07-18", _make_price("0.15", "0.6")),
+    "gpt-4.1-mini": ("gpt-4.1-mini-2025-04-14", _make_price("0.4", "1.6")),
+    "gpt-5-mini": ("gpt-5-mini-2025-08-07", _make_price("0.25", "2")),
 }
 """Name to the name in its answers and its price."""
 
@@ -156,25 +156,25 @@ OLLAMA_MODELS = {
     "all-minilm:latest": ("bert", "23M", 512, ("embedding",)),
     "gpt-oss:120b-cloud": ("gptoss", "116.8B", 131_072, ("completion", "tools", "thinking")),
 }
-"""Name to family, size, trained context length and capabilities. A name in "-cloud" is a stub of the cloud's."""
+"""Name to family, size, trained context length and capabilities. A name in "-cloud" runs in Ollama's cloud."""
 OLLAMA_CONTEXT = 4096
 """Tokens that Ollama gives a model where a request does not say `num_ctx`."""
 
 _BY_ID = {row.id: row for row in OPENROUTER_MODELS}
 
 
-def tokens(text: str) -> int:
-    """How many tokens `text` has by the simulator's rule; 0 for no text."""
+def count_tokens(text: str) -> int:
+    """Return how many tokens `text` has by the simulator's rule; 0 for an empty text."""
     return -(-len(text) // CHARACTERS_PER_TOKEN)
 
 
-def catalogue_row(name: str) -> CatalogueModel | None:
-    """The catalogue's row of `name`, if it has one."""
+def find_catalogue_row(name: str) -> CatalogueModel | None:
+    """Return the row of the catalogue for `name`; None if it has none."""
     return _BY_ID.get(name)
 
 
-def price_of(name: str) -> Price:
-    """The price of a model of OpenRouter or OpenAI."""
+def find_price(name: str) -> Price:
+    """Return the price of a model of OpenRouter or OpenAI."""
     row = _BY_ID.get(name)
     if row is not None and row.price is not None:
         return row.price
@@ -183,22 +183,22 @@ def price_of(name: str) -> Price:
     return FREE if name.endswith((":free", "/free")) else OTHER_PRICE
 
 
-def answers_as(name: str) -> str:
-    """The `model` that an answer of `name` bears."""
+def find_answer_name(name: str) -> str:
+    """Return the `model` in the answers of `name`."""
     row = _BY_ID.get(name)
     if row is not None:
         return row.answers_as
     return OPENAI_MODELS[name][0] if name in OPENAI_MODELS else name
 
 
-def provider_of(name: str) -> str:
-    """OpenRouter's display name of the provider that serves `name`."""
+def find_provider_name(name: str) -> str:
+    """Return OpenRouter's display name of the provider that serves `name`."""
     row = _BY_ID.get(name)
     return row.provider if row is not None else "Simulated"
 
 
-def price_json(price: Price | None) -> dict[str, JSON]:
-    """A row's `pricing`: USD for one token, as decimal strings."""
+def price_to_json(price: Price | None) -> dict[str, JSON]:
+    """Return the `pricing` of a row: USD for one token, as decimal strings."""
     if price is None:
         return {"prompt": "-1", "completion": "-1"}
     texts = {

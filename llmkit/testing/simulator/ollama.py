@@ -1,15 +1,15 @@
-"""The dialect of Ollama's own `/api/chat`. Shapes only."""
+"""The dialect of Ollama's own `/api/chat`. Documents only, no I/O."""
 
 from collections.abc import Mapping
 
-from llmkit.testing.simulator.answer import Answer, Piece, ToolCall, words
+from llmkit.testing.simulator.answer import Answer, Piece, ToolCall, split_words
 from llmkit.testing.simulator.chat import ChatRequest, read_ollama
-from llmkit.testing.simulator.dialect import logprob, stated_usage
-from llmkit.testing.simulator.jsonvalue import JSON, Object, as_text, given, read, write
+from llmkit.testing.simulator.dialect import choose_usage, make_logprob
+from llmkit.testing.simulator.jsonvalue import JSON, Object, as_text, read, trust_object, write
 from llmkit.testing.simulator.models import CREATED_AT
 from llmkit.testing.simulator.records import DialectName
 
-_USUAL = {
+_USUAL_MESSAGES = {
     400: "invalid request",
     404: "404 page not found",
     500: "model runner has unexpectedly stopped",
@@ -30,74 +30,76 @@ class Ollama:
     comment = b""
     whole_calls = True
 
-    def read(self, body: JSON) -> ChatRequest:
+    def read_request(self, body: JSON) -> ChatRequest:
         return read_ollama(body)
 
-    def headers(self, answer: Answer | None, number: int) -> list[tuple[str, str]]:
+    def build_headers(self, answer: Answer | None, number: int) -> list[tuple[str, str]]:
         return []
 
     def shows_reasoning(self, answer: Answer) -> bool:
         return True
 
-    def error(self, status: int, error: Mapping[str, object] | str | None, *, model: str = "") -> Object:
+    def build_error(self, status: int, error: Mapping[str, object] | str | None, *, model: str = "") -> Object:
         if model:
             return {"error": f"model '{model}' not found"}
         if error is None:
-            return {"error": _USUAL.get(status, f"HTTP {status}")}
+            return {"error": _USUAL_MESSAGES.get(status, f"HTTP {status}")}
         if isinstance(error, str):
             return {"error": error}
-        stated = given(error)
+        stated = trust_object(error)
         return {"error": as_text(stated.get("message")) or write(stated)}
 
-    def document(self, answer: Answer) -> Object:
+    def build_document(self, answer: Answer) -> Object:
         if answer.reply.fails_inside:
-            return self.error(500, answer.reply.error)
+            return self.build_error(500, answer.reply.error)
         choice = answer.choices[0]
         message: dict[str, JSON] = {"role": "assistant", "content": choice.text}
         if choice.reasoning:
             message["thinking"] = choice.reasoning
         if choice.calls:
-            message["tool_calls"] = [_call_json(call, place) for place, call in enumerate(choice.calls)]
-        line = {**_head(answer), "message": message, **_tail(answer)}
+            message["tool_calls"] = [_call_to_json(call, place) for place, call in enumerate(choice.calls)]
+        line = {**_build_head(answer), "message": message, **_build_tail(answer)}
         if answer.request.logprobs:
-            line["logprobs"] = _logprobs(answer, words(choice.text))
+            line["logprobs"] = _build_logprobs(answer, split_words(choice.text))
         return line
 
-    def opening(self, answer: Answer) -> list[bytes]:
+    def build_opening(self, answer: Answer) -> list[bytes]:
         return []
 
-    def piece(self, answer: Answer, piece: Piece) -> bytes:
+    def build_piece(self, answer: Answer, piece: Piece) -> bytes:
         message: dict[str, JSON] = {"role": "assistant", "content": ""}
         if piece.kind == "reasoning":
             message["thinking"] = piece.text
         elif piece.call is not None:
-            message["tool_calls"] = [_call_json(piece.call, piece.call_index)]
+            message["tool_calls"] = [_call_to_json(piece.call, piece.call_index)]
         else:
             message["content"] = piece.text
-        line = {**_head(answer), "message": message, "done": False}
+        line = {**_build_head(answer), "message": message, "done": False}
         if answer.request.logprobs and piece.kind == "text":
-            line["logprobs"] = _logprobs(answer, [piece.text])
-        return _line(line)
+            line["logprobs"] = _build_logprobs(answer, [piece.text])
+        return _build_line(line)
 
-    def failure(self, answer: Answer, sent: int) -> bytes:
-        return _line(self.error(500, answer.reply.error))
+    def build_failure(self, answer: Answer, sent: int) -> bytes:
+        return _build_line(self.build_error(500, answer.reply.error))
 
-    def closing(self, answer: Answer) -> list[bytes]:
+    def build_closing(self, answer: Answer) -> list[bytes]:
         return []
 
-    def done(self, answer: Answer) -> bytes:
-        return _line({**_head(answer), "message": {"role": "assistant", "content": ""}, **_tail(answer)})
+    def build_done(self, answer: Answer) -> bytes:
+        return _build_line(
+            {**_build_head(answer), "message": {"role": "assistant", "content": ""}, **_build_tail(answer)}
+        )
 
 
-def _line(value: Object) -> bytes:
+def _build_line(value: Object) -> bytes:
     return f"{write(value)}\n".encode()
 
 
-def _head(answer: Answer) -> dict[str, JSON]:
+def _build_head(answer: Answer) -> dict[str, JSON]:
     return {"model": answer.model, "created_at": CREATED_AT}
 
 
-def _tail(answer: Answer) -> dict[str, JSON]:
+def _build_tail(answer: Answer) -> dict[str, JSON]:
     finish = answer.choices[0].finish
     if not answer.request.messages:  # a request without messages only loads or unloads the model
         return {"done": True, "done_reason": "unload" if answer.request.unloads else "load"}
@@ -111,12 +113,12 @@ def _tail(answer: Answer) -> dict[str, JSON]:
         "eval_count": answer.completion_tokens,
         "eval_duration": answer_ns,
     }
-    metrics = stated_usage(answer.reply, {name: value for name, value in counted.items() if value})
+    metrics = choose_usage(answer.reply, {name: value for name, value in counted.items() if value})
     reason: dict[str, JSON] = {} if finish is None else {"done_reason": finish}
     return {"done": True, **reason, **(metrics or {})}
 
 
-def _call_json(call: ToolCall, index: int) -> Object:
+def _call_to_json(call: ToolCall, index: int) -> Object:
     try:
         arguments = read(call.arguments.encode())
     except ValueError:
@@ -124,5 +126,5 @@ def _call_json(call: ToolCall, index: int) -> Object:
     return {"id": call.id, "function": {"index": index, "name": call.name, "arguments": arguments}}
 
 
-def _logprobs(answer: Answer, parts: list[str]) -> list[JSON]:
-    return [logprob(part, answer.request.top_logprobs) for part in parts]
+def _build_logprobs(answer: Answer, parts: list[str]) -> list[JSON]:
+    return [make_logprob(part, answer.request.top_logprobs) for part in parts]

@@ -1,15 +1,15 @@
-"""The dialect of OpenAI's chat completions. Shapes only."""
+"""The dialect of OpenAI's chat completions. Documents only, no I/O."""
 
 from collections.abc import Mapping
 
 from llmkit.testing.simulator import completions
 from llmkit.testing.simulator.answer import Answer, Piece
 from llmkit.testing.simulator.chat import ChatRequest, read_completions
-from llmkit.testing.simulator.dialect import stated_usage
-from llmkit.testing.simulator.jsonvalue import JSON, Object, given
+from llmkit.testing.simulator.dialect import choose_usage
+from llmkit.testing.simulator.jsonvalue import JSON, Object, trust_object
 from llmkit.testing.simulator.records import DialectName
 
-_MESSAGES = {
+_USUAL_ERRORS = {
     400: ("invalid_request_error", None, "We could not parse the JSON body of your request."),
     401: (
         "invalid_request_error",
@@ -32,10 +32,10 @@ class OpenAI:
     comment = b": keep-alive\n\n"
     whole_calls = False
 
-    def read(self, body: JSON) -> ChatRequest:
+    def read_request(self, body: JSON) -> ChatRequest:
         return read_completions("openai", body)
 
-    def headers(self, answer: Answer | None, number: int) -> list[tuple[str, str]]:
+    def build_headers(self, answer: Answer | None, number: int) -> list[tuple[str, str]]:
         return [
             ("openai-processing-ms", "12"),
             ("openai-version", "2020-10-01"),
@@ -48,11 +48,11 @@ class OpenAI:
     def shows_reasoning(self, answer: Answer) -> bool:
         return False
 
-    def error(self, status: int, error: Mapping[str, object] | str | None, *, model: str = "") -> Object:
+    def build_error(self, status: int, error: Mapping[str, object] | str | None, *, model: str = "") -> Object:
         if error is not None and not isinstance(error, str):
-            return {"error": given(error)}
+            return {"error": trust_object(error)}
         other = ("server_error" if status >= 500 else "invalid_request_error", None, f"HTTP {status}")
-        kind, code, usual = _MESSAGES.get(status, other)
+        kind, code, usual = _USUAL_ERRORS.get(status, other)
         if model:
             code, usual = (
                 "model_not_found",
@@ -60,60 +60,60 @@ class OpenAI:
             )
         return {"error": {"message": error or usual, "type": kind, "param": None, "code": code}}
 
-    def document(self, answer: Answer) -> Object:
+    def build_document(self, answer: Answer) -> Object:
         if answer.reply.fails_inside:
-            return self.error(500, answer.reply.error)
-        head = completions.document_head(answer)
+            return self.build_error(500, answer.reply.error)
+        head = completions.build_document_head(answer)
         head["choices"] = [
             {
                 "index": index,
-                "message": {"annotations": [], **completions.message(answer, choice)},
-                "logprobs": completions.logprobs(answer, choice.text, split=True),
+                "message": {"annotations": [], **completions.build_message(answer, choice)},
+                "logprobs": completions.build_logprobs(answer, choice.text, split=True),
                 "finish_reason": choice.finish,
             }
             for index, choice in enumerate(answer.choices)
         ]
-        usage = stated_usage(answer.reply, _usage(answer))
+        usage = choose_usage(answer.reply, _build_usage(answer))
         if usage is not None:
             head["usage"] = usage
         return {**head, "service_tier": "default", "system_fingerprint": "fp_sim"}
 
-    def opening(self, answer: Answer) -> list[bytes]:
+    def build_opening(self, answer: Answer) -> list[bytes]:
         extra: dict[str, JSON] = {}
         if answer.annotations:
             extra["annotations"] = answer.annotations
         start: dict[str, JSON] = {"role": "assistant", "content": "", "refusal": None, **extra}
-        return [_chunk(answer, index, start, None, None) for index in range(len(answer.choices))]
+        return [_build_chunk(answer, index, start, None, None) for index in range(len(answer.choices))]
 
-    def piece(self, answer: Answer, piece: Piece) -> bytes:
-        marks = completions.logprobs(answer, piece.text, split=False) if piece.kind == "text" else None
-        return _chunk(answer, piece.choice, completions.delta(piece), None, marks)
+    def build_piece(self, answer: Answer, piece: Piece) -> bytes:
+        marks = completions.build_logprobs(answer, piece.text, split=False) if piece.kind == "text" else None
+        return _build_chunk(answer, piece.choice, completions.build_delta(piece), None, marks)
 
-    def failure(self, answer: Answer, sent: int) -> bytes:
-        return completions.event(self.error(500, answer.reply.error))
+    def build_failure(self, answer: Answer, sent: int) -> bytes:
+        return completions.build_event(self.build_error(500, answer.reply.error))
 
-    def closing(self, answer: Answer) -> list[bytes]:
-        events = [_chunk(answer, index, {}, choice.finish, None) for index, choice in enumerate(answer.choices)]
-        usage = stated_usage(answer.reply, _usage(answer))
+    def build_closing(self, answer: Answer) -> list[bytes]:
+        events = [_build_chunk(answer, index, {}, choice.finish, None) for index, choice in enumerate(answer.choices)]
+        usage = choose_usage(answer.reply, _build_usage(answer))
         if answer.request.include_usage and usage is not None:
-            events.append(completions.event({**_head(answer), "choices": [], "usage": usage}))
+            events.append(completions.build_event({**_build_head(answer), "choices": [], "usage": usage}))
         return events
 
-    def done(self, answer: Answer) -> bytes:
+    def build_done(self, answer: Answer) -> bytes:
         return completions.DONE
 
 
-def _head(answer: Answer) -> dict[str, JSON]:
-    return {**completions.chunk_head(answer), "service_tier": "default", "system_fingerprint": "fp_sim"}
+def _build_head(answer: Answer) -> dict[str, JSON]:
+    return {**completions.build_chunk_head(answer), "service_tier": "default", "system_fingerprint": "fp_sim"}
 
 
-def _chunk(answer: Answer, index: int, delta: Object, finish: str | None, logprobs: JSON) -> bytes:
+def _build_chunk(answer: Answer, index: int, delta: Object, finish: str | None, logprobs: JSON) -> bytes:
     choice: dict[str, JSON] = {"index": index, "delta": delta, "logprobs": logprobs, "finish_reason": finish}
     usage: dict[str, JSON] = {"usage": None} if answer.request.include_usage else {}
-    return completions.event({**_head(answer), "choices": [choice], **usage})
+    return completions.build_event({**_build_head(answer), "choices": [choice], **usage})
 
 
-def _usage(answer: Answer) -> Object:
+def _build_usage(answer: Answer) -> Object:
     return {
         "prompt_tokens": answer.prompt_tokens,
         "completion_tokens": answer.completion_tokens,

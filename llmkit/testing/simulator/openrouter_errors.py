@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 
-from llmkit.testing.simulator.jsonvalue import JSON, given
+from llmkit.testing.simulator.jsonvalue import JSON, trust_object
 
-_USUAL = {
+_USUAL_ERRORS = {
     400: ("invalid_request", "Invalid request"),
     401: ("authentication", "No auth credentials found"),
     402: (
@@ -22,30 +22,30 @@ _USUAL = {
     503: ("provider_overloaded", "Provider returned error"),
     504: ("timeout", "Provider timed out"),
 }
-_FALLBACKS: tuple[str, ...] = ("openai/gpt-4o-mini", "google/gemini-2.5-flash")
+_FALLBACK_MODELS: tuple[str, ...] = ("openai/gpt-4o-mini", "google/gemini-2.5-flash")
 
 
-def inner_error(status: int, error: Mapping[str, object] | str | None) -> dict[str, JSON]:
-    """The error object: a mapping as it is, else the message (None = the usual one) with code and type."""
+def build_inner_error(status: int, error: Mapping[str, object] | str | None) -> dict[str, JSON]:
+    """Return the error object: a mapping as it is, else the message (None = the usual one) with code and type."""
     if error is not None and not isinstance(error, str):
-        return dict(given(error))
-    kind, usual = _USUAL.get(status, ("unmapped", f"HTTP {status}"))
+        return dict(trust_object(error))
+    kind, usual = _USUAL_ERRORS.get(status, ("unmapped", f"HTTP {status}"))
     metadata: dict[str, JSON] = {"error_type": kind}
     if status in {429, 502, 503, 504}:
         metadata["provider_name"] = "Simulated"
     return {"code": status, "message": error or usual, "metadata": metadata}
 
 
-def envelope(status: int, error: Mapping[str, object] | str | None, *, model: str = "") -> dict[str, JSON]:
-    """The whole body of an error response; with `model`, that this model does not exist."""
-    inner = inner_error(status, error)
+def build_envelope(status: int, error: Mapping[str, object] | str | None, *, model: str = "") -> dict[str, JSON]:
+    """Return the whole body of an error response. With `model` it says that this model does not exist."""
+    inner = build_inner_error(status, error)
     if model:
         inner["message"] = f"{model} is not a valid model ID"
         inner["availability"] = {
             "code": "model_not_found",
             "retryable": False,
             "requested_models": [model],
-            "fallback_models": list(_FALLBACKS),
+            "fallback_models": list(_FALLBACK_MODELS),
             "docs_url": "https://openrouter.ai/docs/guides/overview/models",
         }
     known: dict[str, JSON] = {} if status == 401 else {"user_id": "user_sim"}

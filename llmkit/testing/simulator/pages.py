@@ -11,7 +11,7 @@ from llmkit.testing.simulator.reply import Reply
 
 OPENROUTER_PATH = "/api/v1"
 OPENAI_PATH = "/v1"
-_UNKNOWN = "no-such"
+_UNKNOWN_PREFIX = "no-such"
 
 
 class RefusedError(Exception):
@@ -27,8 +27,8 @@ class RefusedError(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
-    """What a page may look at."""
+class PageRequest:
+    """A request for a page, with what the page may look at."""
 
     path: str
     query: Mapping[str, str]
@@ -38,7 +38,7 @@ class Asked:
     served: Mapping[str, bytes] = field(default_factory=dict)
     """Path to the document that a test put there."""
     key: Object = field(default_factory=dict)
-    """What a test says of the key, over the usual answer of `GET /key`."""
+    """Fields of `GET /key` that a test has set."""
     has_key: bool = False
 
     @property
@@ -47,7 +47,7 @@ class Asked:
         return as_text(self.data.get("model")) or as_text(self.data.get("name"))
 
 
-Page: TypeAlias = Callable[[Asked], "Object | Reply"]
+Page: TypeAlias = Callable[[PageRequest], "Object | Reply"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,79 +60,79 @@ class Route:
 
 
 def is_unknown(model: str) -> bool:
-    """True for a model that does not exist: its name, or its slug after the author, begins with "no-such"."""
-    return model.startswith(_UNKNOWN) or model.rsplit("/", 1)[-1].startswith(_UNKNOWN)
+    """Return whether a model does not exist: its name, or its slug after the author, begins with "no-such"."""
+    return model.startswith(_UNKNOWN_PREFIX) or model.rsplit("/", 1)[-1].startswith(_UNKNOWN_PREFIX)
 
 
 def find_route(path: str) -> Route | None:
-    """The route of `path`; None if there is none."""
+    """Return the route of `path`; None if there is none."""
     if path.startswith(f"{OPENROUTER_PATH}/models/") and path.endswith("/endpoints"):
-        return Route(page=_endpoints)
+        return Route(page=_show_endpoints)
     return _ROUTES.get(path)
 
 
-def _generation(asked: Asked) -> Object:
-    number = asked.query.get("id", "")
-    found = catalogue.openrouter_generation(asked.charges, number)
-    if found is None:
+def _show_generation(request: PageRequest) -> Object:
+    number = request.query.get("id", "")
+    document = catalogue.build_openrouter_generation(request.charges, number)
+    if document is None:
         raise RefusedError(404, f"Generation {number} not found")
-    return found
+    return document
 
 
-def _endpoints(asked: Asked) -> Object:
-    name = asked.path.removeprefix(f"{OPENROUTER_PATH}/models/").removesuffix("/endpoints")
-    listed = asked.served.get(f"{OPENROUTER_PATH}/models")
-    found = catalogue.openrouter_endpoints(name, listed, measured=asked.has_key)
-    if found is None:
+def _show_endpoints(request: PageRequest) -> Object:
+    name = request.path.removeprefix(f"{OPENROUTER_PATH}/models/").removesuffix("/endpoints")
+    served = request.served.get(f"{OPENROUTER_PATH}/models")
+    document = catalogue.build_openrouter_endpoints(name, served, measured=request.has_key)
+    if document is None:
         raise RefusedError(404, f"Model {name} not found")
-    return found
+    return document
 
 
-def _credits(asked: Asked) -> Object:
-    if not asked.key.get("is_management_key"):
+def _show_credits(request: PageRequest) -> Object:
+    if not request.key.get("is_management_key"):
         raise RefusedError(403, "Only management keys can perform this operation")
-    return catalogue.openrouter_credits(asked.charges)
+    return catalogue.build_openrouter_credits(request.charges)
 
 
-def _show(asked: Asked) -> Object:
-    if not asked.model:
+def _show_model(request: PageRequest) -> Object:
+    if not request.model:
         raise RefusedError(400, "model is required")
-    if is_unknown(asked.model):
-        raise RefusedError(404, model=asked.model)
-    return catalogue.ollama_show(asked.model)
+    if is_unknown(request.model):
+        raise RefusedError(404, model=request.model)
+    return catalogue.build_ollama_show(request.model)
 
 
-def _pull(asked: Asked) -> Object | Reply:
-    if not asked.model:
+def _show_pull(request: PageRequest) -> Object | Reply:
+    if not request.model:
         raise RefusedError(400, "model is required")
-    fails = is_unknown(asked.model)
-    if asked.data.get("stream") is not False:
-        return Reply(raw_chunks=catalogue.ollama_pull(fails=fails), content_type="application/x-ndjson")
+    fails = is_unknown(request.model)
+    if request.data.get("stream") is not False:
+        return Reply(raw_chunks=catalogue.build_ollama_pull(fails=fails), content_type="application/x-ndjson")
     if fails:
         raise RefusedError(500, "pull model manifest: file does not exist")
     return {"status": "success"}
 
 
-def _running(_: Asked) -> Reply:
+def _show_running(_: PageRequest) -> Reply:
     return Reply(body=b"Ollama is running", content_type="text/plain; charset=utf-8")
 
 
-def _fixed(document: Callable[[], Object]) -> Page:
+def _make_fixed_page(document: Callable[[], Object]) -> Page:
     return lambda _: document()
 
 
 _ROUTES = {
-    f"{OPENROUTER_PATH}/models": Route(page=_fixed(catalogue.openrouter_models)),
+    f"{OPENROUTER_PATH}/models": Route(page=_make_fixed_page(catalogue.build_openrouter_models)),
     f"{OPENROUTER_PATH}/key": Route(
-        page=lambda asked: catalogue.openrouter_key(asked.charges, asked.key), needs_key=True
+        page=lambda asked: catalogue.build_openrouter_key(asked.charges, asked.key), needs_key=True
     ),
-    f"{OPENROUTER_PATH}/credits": Route(page=_credits, needs_key=True),
-    f"{OPENROUTER_PATH}/generation": Route(page=_generation, needs_key=True),
-    f"{OPENAI_PATH}/models": Route(page=_fixed(catalogue.openai_models), needs_key=True),
-    "/": Route(page=_running),
-    "/api/version": Route(page=_fixed(catalogue.ollama_version)),
-    "/api/tags": Route(page=_fixed(catalogue.ollama_tags)),
-    "/api/ps": Route(page=_fixed(catalogue.ollama_running)),
-    "/api/show": Route(page=_show, method="POST"),
-    "/api/pull": Route(page=_pull, method="POST"),
+    f"{OPENROUTER_PATH}/credits": Route(page=_show_credits, needs_key=True),
+    f"{OPENROUTER_PATH}/generation": Route(page=_show_generation, needs_key=True),
+    f"{OPENAI_PATH}/models": Route(page=_make_fixed_page(catalogue.build_openai_models), needs_key=True),
+    "/": Route(page=_show_running),
+    "/api/version": Route(page=_make_fixed_page(catalogue.build_ollama_version)),
+    "/api/tags": Route(page=_make_fixed_page(catalogue.build_ollama_tags)),
+    "/api/ps": Route(page=_make_fixed_page(catalogue.build_ollama_running)),
+    "/api/show": Route(page=_show_model, method="POST"),
+    "/api/pull": Route(page=_show_pull, method="POST"),
 }

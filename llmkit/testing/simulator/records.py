@@ -1,4 +1,4 @@
-"""What the simulator writes down: the requests that came, and the bill of what it answered."""
+"""The records of the simulator: the requests that it got, and the charges for its answers."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
@@ -40,7 +40,7 @@ class Headers(Mapping[str, str]):
         return f"Headers({', '.join(self._values)})"
 
     def pairs(self) -> tuple[tuple[str, str], ...]:
-        """Names and values in the order and spelling in which they came."""
+        """Return names and values in the order and spelling in which they came."""
         return self._pairs
 
 
@@ -54,7 +54,7 @@ class RecordedRequest:
     headers: Headers
     body: bytes = field(repr=False)
     dialect: DialectName | None
-    """Whose path it was; None for a path that no dialect has."""
+    """The dialect of the path; None for a path that no dialect has."""
     model: str | None
     """The `model` of the body; None where there is none."""
     stream: bool
@@ -76,7 +76,7 @@ class RecordedRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Charge:
-    """What one answer cost the account: the figure that a client's own books are checked against.
+    """What one answer cost the account: the figure that a client's totals are checked against.
 
     There is one for each chat answer with status 2xx, and for a raw body whose `Reply` states a `cost` or a
     `usage`. It is entered before the last bytes are sent; after a disconnect, when the simulator notices.

@@ -1,4 +1,4 @@
-"""`Reply`: one scripted answer. Values only; what they look like on the wire is the dialects' business."""
+"""`Reply`: one scripted answer. It holds values only; the dialects write them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -15,23 +15,23 @@ Framing: TypeAlias = Literal["auto", "length", "chunked", "close", "none"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """One answer, good for every dialect; `Reply()` is the default answer. Times are seconds.
+    """One answer, for every dialect; `Reply()` is the default answer. Times are seconds.
 
     A stream is made of *pieces*: first reasoning, then text, refusal and fragments of tool calls.
-    `cut_after`, `error_after`, `gated` and `chunk_delay` count them. Scripted words are sent as they are:
+    `cut_after`, `error_after`, `gated` and `chunk_delay` count them. Scripted text is sent as it is:
     `max_tokens` and `stop` of the request shorten only the default answer.
 
     Raises:
         ValueError: two fields contradict each other, or a number is negative.
     """
 
-    # What is said.
+    # Content.
     text: str | None = None
     """The answer; None = the default one, or no text where `chunks`, `tool_calls` or `refusal` is given."""
     chunks: Sequence[str] | None = None
     """How a stream splits the text; None = after each word. Without `text`, these joined are the text."""
     reasoning: str | None = None
-    """Reasoning text; None = only if the request asks for it. OpenAI counts it and does not send it."""
+    """Reasoning text; None = a default text if the request asks for one. OpenAI counts it and does not send it."""
     tool_calls: Sequence[ToolCallText] = ()
     refusal: str | None = None
     annotations: Sequence[Mapping[str, object]] = ()
@@ -40,7 +40,7 @@ class Reply:
     native_finish_reason: str | None = "auto"
     """OpenRouter only."""
 
-    # Who says it, and what it costs.
+    # Model, usage and cost.
     model: str | None = None
     """The model that answers; None = the one that was asked."""
     provider: str | None = None

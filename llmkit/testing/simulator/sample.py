@@ -1,17 +1,17 @@
-"""A value that fits a JSON schema: what the default answer puts into tool arguments and structured output."""
+"""Makes a value that fits a JSON schema, for the tool arguments and structured output of the default answer."""
 
 from llmkit.testing.simulator.jsonvalue import JSON, Object, as_list, as_object, as_text
 
-_MAX_DEPTH = 12  # a schema may refer to itself
+_MAX_DEPTH_LEVELS = 12  # a schema may refer to itself
 
 
-def sample(schema: Object) -> JSON:
-    """The same small value each time for the same schema; {} for a schema that says nothing."""
-    return _sample(schema, schema, 0)
+def make_sample(schema: Object) -> JSON:
+    """Return a small value that fits a schema, always the same one; {} for an empty schema."""
+    return _make_value(schema, schema, 0)
 
 
-def _sample(schema: Object, root: Object, depth: int) -> JSON:
-    if depth > _MAX_DEPTH:
+def _make_value(schema: Object, root: Object, depth: int) -> JSON:
+    if depth > _MAX_DEPTH_LEVELS:
         return None
     for key in ("const", "default"):
         if key in schema:
@@ -20,14 +20,14 @@ def _sample(schema: Object, root: Object, depth: int) -> JSON:
         if as_list(schema.get(key)):
             return as_list(schema.get(key))[0]
     if "$ref" in schema:
-        return _sample(_resolve(as_text(schema["$ref"]), root), root, depth + 1)
+        return _make_value(_resolve_reference(as_text(schema["$ref"]), root), root, depth + 1)
     for key in ("anyOf", "oneOf", "allOf"):
         if as_list(schema.get(key)):
-            return _sample(as_object(as_list(schema.get(key))[0]), root, depth + 1)
-    return _of_kind(_kind(schema), schema, root, depth)
+            return _make_value(as_object(as_list(schema.get(key))[0]), root, depth + 1)
+    return _make_value_of_kind(_find_kind(schema), schema, root, depth)
 
 
-def _kind(schema: Object) -> str:
+def _find_kind(schema: Object) -> str:
     kind = schema.get("type")
     if isinstance(kind, str):
         return kind
@@ -35,7 +35,7 @@ def _kind(schema: Object) -> str:
     return named[0] if named else "object"
 
 
-def _of_kind(kind: str, schema: Object, root: Object, depth: int) -> JSON:
+def _make_value_of_kind(kind: str, schema: Object, root: Object, depth: int) -> JSON:
     if kind == "string":
         least = schema.get("minLength")
         return "text".ljust(least, "x") if isinstance(least, int) else "text"
@@ -45,14 +45,14 @@ def _of_kind(kind: str, schema: Object, root: Object, depth: int) -> JSON:
     if kind == "boolean":
         return True
     if kind == "array":
-        return [_sample(as_object(schema.get("items")), root, depth + 1)]
+        return [_make_value(as_object(schema.get("items")), root, depth + 1)]
     if kind == "null":
         return None
     properties = as_object(schema.get("properties"))
-    return {name: _sample(as_object(part), root, depth + 1) for name, part in properties.items()}
+    return {name: _make_value(as_object(part), root, depth + 1) for name, part in properties.items()}
 
 
-def _resolve(reference: str, root: Object) -> Object:
+def _resolve_reference(reference: str, root: Object) -> Object:
     node: Object = root
     for step in reference.removeprefix("#").strip("/").split("/"):
         node = as_object(node.get(step)) if step else node

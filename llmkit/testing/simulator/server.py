@@ -1,4 +1,4 @@
-"""`Simulator`: the server in its thread, and what a test asks of it."""
+"""`Simulator`: the server in its thread, and the methods of a test."""
 
 import asyncio
 import logging
@@ -11,8 +11,8 @@ from types import TracebackType
 from typing import Self
 
 from llmkit.testing.simulator.connection import ClientGoneError, Connection
-from llmkit.testing.simulator.http import BadRequestError, read_request, response_head
-from llmkit.testing.simulator.jsonvalue import given, write
+from llmkit.testing.simulator.http import BadRequestError, build_response_head, read_request
+from llmkit.testing.simulator.jsonvalue import trust_object, write
 from llmkit.testing.simulator.pages import OPENAI_PATH, OPENROUTER_PATH
 from llmkit.testing.simulator.player import Player
 from llmkit.testing.simulator.records import Charge, RecordedRequest
@@ -20,14 +20,14 @@ from llmkit.testing.simulator.reply import Reply
 from llmkit.testing.simulator.service import Service
 
 _HOST = "127.0.0.1"
-_BACKLOG = 4096
+_MAX_BACKLOG_CONNECTIONS = 4096
 _logger = logging.getLogger(__name__)
 
 
 class Simulator:
     """A stand-in for OpenRouter, OpenAI and Ollama on a loopback address.
 
-    It stands in for the remote services only: it answers by rules and scripts, and no model is behind it.
+    It replaces the remote services only: it answers by rules and scripts, and no model is behind it.
     Every response says so in the header `x-simulator`. The server runs in a daemon thread of its own; all
     methods may be called from any thread.
 
@@ -52,13 +52,13 @@ class Simulator:
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: asyncio.Event | None = None
-        self._talks: set[asyncio.Task[None]] = set()
+        self._connection_tasks: set[asyncio.Task[None]] = set()
         self._accepted = 0
         self._accepted_before = 0
         self._open = 0
         self._busy = 0
 
-    # Life.
+    # Start and end.
 
     def start(self) -> Self:
         """Bind and serve; returns when requests are accepted. Starting twice does nothing."""
@@ -111,7 +111,7 @@ class Simulator:
         """Base URL of the Ollama dialect."""
         return self.url
 
-    # What it is told.
+    # Scripts.
 
     def script(self, *replies: Reply) -> None:
         """Queue replies; each serves one chat request, of any dialect, in order. Then come defaults."""
@@ -120,42 +120,43 @@ class Simulator:
     def script_for(self, model: str, *replies: Reply) -> None:
         """Queue replies for the chat requests of one model; they come before the general queue.
 
-        A name that begins with "/" is a path, such as "/api/v1/models". A reply for a path is looked at first
-        of all, before the key is checked; a successful one without `body` decorates the usual answer.
+        A name that begins with "/" is a path, such as "/api/v1/models". A reply for a path comes before all
+        others, and before the key is checked. A successful one without `body` changes the usual answer: its status,
+        headers, delays and cuts apply.
         """
         self._service.script.add_for(model, replies)
 
     def serve(self, path: str, document: bytes | str | Mapping[str, object]) -> None:
         """Answer `path` with a document of your own from now on, such as a recorded catalogue at "/api/v1/models".
 
-        Where the usual page asks for a key, this one does. `script_for` still decorates or replaces single answers.
+        If the usual page needs a key, this one does too. `script_for` still changes or replaces single answers.
         With a catalogue of OpenRouter, its models have endpoints too.
         """
-        text = document if isinstance(document, (bytes, str)) else write(given(document))
+        text = document if isinstance(document, (bytes, str)) else write(trust_object(document))
         self._service.served[path] = text if isinstance(text, bytes) else text.encode()
 
     def set_key(self, **fields: object) -> None:
-        """What OpenRouter says of every key: fields of `GET /key` that differ from the usual answer.
+        """Set what OpenRouter says of every key: fields of `GET /key` that differ from the usual answer.
 
         For instance `limit=10, limit_remaining=2.5, is_free_tier=True`. With `is_management_key=True` the key may
         ask for `/credits` too.
         """
-        self._service.key = given(fields)
+        self._service.key = trust_object(fields)
 
     def release(self, n: int = 1) -> None:
-        """Let `n` more pieces of gated replies pass. What nobody waits for yet is kept for later pieces."""
+        """Let `n` more pieces of gated replies pass. Permits that no piece waits for are kept for later pieces."""
         if self._loop is not None:
             gate = self._gate
             for _ in range(n):
                 self._loop.call_soon_threadsafe(gate.release)
 
     def reset(self) -> None:
-        """Forget scripts, documents, requests, bill, releases and counts; ids begin anew. Connections stay open."""
+        """Forget scripts, documents, requests, bill, releases and counts; ids start over. Connections stay open."""
         self._service = Service()
         self._gate = asyncio.Semaphore(0)
         self._accepted_before = self._accepted
 
-    # What it saw.
+    # Records.
 
     @property
     def requests(self) -> list[RecordedRequest]:
@@ -178,9 +179,9 @@ class Simulator:
         return self._open
 
     def wait_idle(self, timeout: float = 2.0) -> bool:
-        """Wait until no response is under way, at most `timeout` seconds. True if that is so.
+        """Wait until no response is under way, at most `timeout` seconds. Return whether that is so.
 
-        After a client broke off, its charge is on the bill then.
+        If a client left early, its charge is on the bill afterwards.
         """
         end = time.monotonic() + timeout
         while self._busy:
@@ -197,51 +198,53 @@ class Simulator:
     async def _serve(self, bound: Future[int]) -> None:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
         try:
-            server = await asyncio.start_server(self._accept, _HOST, self.port, ssl=self._tls, backlog=_BACKLOG)
+            server = await asyncio.start_server(
+                self._accept, _HOST, self.port, ssl=self._tls, backlog=_MAX_BACKLOG_CONNECTIONS
+            )
         except OSError as problem:
             bound.set_exception(problem)
             return
         bound.set_result(server.sockets[0].getsockname()[1])
         await self._stop.wait()
         server.close()
-        # A connection that was accepted in the last moment begins its talk only in the next rounds of the loop, and a
-        # transport closes its socket in the rounds after it was told to.
+        # The task of a connection that was accepted at the last moment starts only in the next rounds of the loop, and
+        # a transport closes its socket some rounds after `close` was called.
         for _ in range(10):
             await asyncio.sleep(0)
             while others := asyncio.all_tasks() - {asyncio.current_task()}:
-                for talk in self._talks:
-                    talk.cancel()
+                for task in self._connection_tasks:
+                    task.cancel()
                 await asyncio.wait(others, timeout=0.1)
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        talk = asyncio.current_task()
-        assert talk is not None
-        self._talks.add(talk)
+        task = asyncio.current_task()
+        assert task is not None
+        self._connection_tasks.add(task)
         self._accepted += 1
         self._open += 1
         connection = Connection(self._accepted, reader, writer)
         try:
-            await self._talk(connection)
+            await self._serve_connection(connection)
             connection.close()
         except ClientGoneError:
             connection.close()
         except asyncio.CancelledError:
             connection.abort()
-        except Exception:  # a defect of the simulator must show, and must not take the server down
+        except Exception:  # a defect of the simulator must be seen, and must not end the server
             _logger.exception("the simulator failed to answer")
             connection.abort()
         finally:
             self._open -= 1
-            self._talks.discard(talk)
+            self._connection_tasks.discard(task)
 
-    async def _talk(self, connection: Connection) -> None:
+    async def _serve_connection(self, connection: Connection) -> None:
         keep = True
         while keep:
             try:
                 raw = await read_request(connection)
             except BadRequestError as problem:
                 await connection.write(
-                    response_head(problem.status, [("content-length", "0"), ("connection", "close")])
+                    build_response_head(problem.status, [("content-length", "0"), ("connection", "close")])
                 )
                 return
             if raw is None:
@@ -249,7 +252,7 @@ class Simulator:
             self._busy += 1
             try:
                 service = self._service
-                turn = service.turn(raw, connection.number)
-                keep = await Player(turn, connection, service.bill, self._gate).play()
+                plan = service.plan_response(raw, connection.number)
+                keep = await Player(plan, connection, service.bill, self._gate).play()
             finally:
                 self._busy -= 1
