@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
@@ -256,3 +256,43 @@ def test_no_name_says_nothing() -> None:
     """No module is called utils, helpers, base, manager or common."""
     vague = {"utils", "helpers", "base", "manager", "common"}
     assert not [name for name in modules() if set(name.split(".")) & vague]
+
+
+def test_a_broad_except_says_why() -> None:
+    """`except Exception`, `except BaseException` and a bare `except` carry their reason in a comment on their line."""
+    wrong = []
+    for name, path in modules().items():
+        lines = path.read_text("utf-8").splitlines()
+        for node in ast.walk(tree(name)):
+            if isinstance(node, ast.ExceptHandler) and _is_broad(node.type):
+                _, _, reason = lines[node.lineno - 1].partition("#")
+                if len(reason.split()) < 3:
+                    wrong.append(f"{at(name, node.lineno)}: {lines[node.lineno - 1].strip()}")
+    assert not wrong, "\n".join(wrong)
+
+
+def _is_broad(kind: ast.expr | None) -> bool:
+    kinds = kind.elts if isinstance(kind, ast.Tuple) else [kind]
+    return any(item is None or (isinstance(item, ast.Name) and item.id in ("Exception", "BaseException")) for item in kinds)
+
+
+def test_public_functions_say_their_keywords() -> None:
+    """A public function takes keywords by name or as an unpacked `TypedDict`: never as `**` of anything."""
+    wrong = []
+    for name in modules():
+        for where, function in public_functions(tree(name).body):
+            keywords = function.args.kwarg
+            if keywords and not (keywords.annotation and ast.unparse(keywords.annotation).startswith("Unpack[")):
+                wrong.append(f"{at(name, function.lineno)}: {where}{function.name}(**{keywords.arg})")
+    assert not wrong, "\n".join(wrong)
+
+
+def public_functions(
+    body: Iterable[ast.stmt], where: str = ""
+) -> Iterator[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef]]:
+    """The functions of a module and the methods of its classes whose names have no underscore before them."""
+    for node in body:
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+            yield from public_functions(node.body, f"{where}{node.name}.")
+        elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and not node.name.startswith("_"):
+            yield where, node

@@ -162,8 +162,7 @@ class Conversation:
         question, turns = self._begin(text, attachments)
         try:
             answer = self.model.chat_complete(turns, stream, **settings)
-        except BaseException:
-            # Whatever ended the call, also Ctrl-C: nobody waits for its answer any more.
+        except BaseException:  # whatever ended the call, also Ctrl-C: nobody waits for its answer any more
             self._end(question, None)
             raise
         if isinstance(answer, ChatStream):
@@ -211,8 +210,7 @@ class Conversation:
         question, turns = self._begin(text, attachments)
         try:
             answer = self.model.achat_complete(turns, stream, **settings)
-        except BaseException:
-            # As in `send`.
+        except BaseException:  # as in `send`: nobody waits for the answer
             self._end(question, None)
             raise
         if isinstance(answer, AsyncChatStream):

@@ -250,8 +250,7 @@ class AsyncChatStream(_Outcome):
             self._batches = self._run.pieces()
             try:
                 self._first = await self._next_batch()
-            except BaseException:
-                # Cancellation too: there is nothing left to read, and nobody who would close it.
+            except BaseException:  # cancellation too: there is nothing left to read, and nobody who would close it
                 await self.close()
                 raise
         return self

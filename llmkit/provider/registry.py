@@ -177,7 +177,7 @@ def _table(point: EntryPoint) -> dict[str, tuple[Factory, EntryPoint]]:
         raise ProviderLoadError(f"the services {point.name!r} of {_owner(point)[0]}: {point.value} is no mapping")
     try:
         return {str(name): (cast("Factory", table[name]), point) for name in table}
-    except Exception as error:
+    except Exception as error:  # a stranger's table may do anything while it is read
         raise _unmade(error, point.name, point) from error
 
 
@@ -208,7 +208,7 @@ def _instance(cls: object, name: str, point: EntryPoint) -> BaseProvider:
 def _made(factory: Factory, name: str, point: EntryPoint) -> BaseProvider:
     try:
         provider = factory(name)
-    except Exception as error:
+    except Exception as error:  # a plugin's constructor may raise anything
         raise _unmade(error, name, point, "made") from error
     return _checked(provider, name, _owner(point)[0])
 

@@ -68,8 +68,7 @@ def find_mismatch(schema: Mapping[str, object], value: object) -> str | None:
         error = best_match(make_validator(schema_to_text(schema)).iter_errors(cast("Any", value)))
     except RecursionError:
         return "it is nested too deeply"
-    except Exception as failure:
-        # The errors of a reference that leads nowhere have no common class; what is not the library's own is raised.
+    except Exception as failure:  # the library's errors of a reference that leads nowhere have no common class
         if type(failure).__module__.startswith(("referencing", "jsonschema")):
             raise ConfigError(f"the JSON schema cannot be followed: {scrub(str(failure))}") from None
         raise

@@ -41,8 +41,7 @@ def describe_type(kind: object, name: str) -> tuple[TypeAdapter[Any], dict[str, 
         wrapper = create_model(name, __config__=ConfigDict(extra="forbid"), value=(cast("Any", kind), ...))
         adapter = TypeAdapter(wrapper)
         return adapter, adapter.json_schema(), True
-    except Exception as error:
-        # A type may bring code of its own that builds its schema.
+    except Exception as error:  # a type may bring code of its own that builds its schema
         reason = scrub(_WEB_POINTER.sub("", str(error)).split("\n\n")[0])
         raise ConfigError(
             f"structured= is {quote(kind)}, which has no JSON schema: {reason}",
@@ -91,8 +90,7 @@ def _validate(adapter: TypeAdapter[Any], text: str, plain: object, inexact: list
         if needs_decimals and _is_valid_json(adapter, text):
             raise InvalidAnswer(f"the number {inexact[0][:40]} has more digits than this type can take") from None
         raise InvalidAnswer(_format_errors(error)) from None
-    except Exception as error:
-        # A validator of the user's own may raise anything.
+    except Exception as error:  # a validator of the user's own may raise anything
         raise InvalidAnswer(f"a validator raised {type(error).__name__}: {scrub(str(error))}") from error
 
 

@@ -90,8 +90,7 @@ class Job:
         """Call the function. Only an `Exception` is an outcome; Ctrl-C and an exit pass."""
         try:
             return Outcome(self.function(**self.values))
-        except Exception as error:
-            # Whatever a tool raises is for the model to read.
+        except Exception as error:  # whatever a tool raises is for the model to read
             return self.make_failure(error)
 
     def make_failure(self, error: BaseException) -> Outcome:
@@ -99,8 +98,7 @@ class Job:
         log.debug("the tool %s failed (%s)", self.call.name, type(error).__name__)
         try:
             text = scrub(str(error), _MAX_ERROR_CHARACTERS)
-        except Exception:
-            # Its own `__str__` may fail too.
+        except Exception:  # its own `__str__` may fail too
             text = ""
         return Outcome(error=f"{type(error).__name__}: {text}" if text else type(error).__name__)
 
@@ -132,8 +130,7 @@ def _start_thread(work: Callable[[], T]) -> Future[T]:
             return
         try:
             result = context.run(work)
-        except BaseException as error:
-            # It is raised where somebody waits for the thread.
+        except BaseException as error:  # it is raised where somebody waits for the thread
             future.set_exception(error)
         else:
             future.set_result(result)
@@ -161,8 +158,8 @@ def run_on_loop(work: Coroutine[Any, Any, None]) -> None:
 
     try:
         _start_thread(lambda: asyncio.run(run_cancellable())).result()
-    except BaseException:
-        # Ctrl-C came to this thread; the calls must end too. The loop may not have begun yet, or be closed already.
+    except BaseException:  # Ctrl-C came to this thread; the calls must end too
+        # The loop may not have begun yet, or be closed already.
         with suppress(IndexError, RuntimeError):
             cancellers[0]()
         raise
@@ -218,6 +215,5 @@ async def _run_within_timeout(job: Job, *, threaded: bool) -> Outcome:
         if task is not None and task.cancelling():
             raise
         return job.make_failure(error)  # The tool's own: something that it waited for was cancelled.
-    except Exception as error:
-        # As in `Job.attempt`; the time-out of the limit is an `Exception` too.
+    except Exception as error:  # as in `Job.attempt`; the time-out of the limit is an `Exception` too
         return job.make_timeout() if limit.expired() else job.make_failure(error)

@@ -65,8 +65,7 @@ class Signature:
             parsed = self.model.model_validate_json(arguments)
         except ValidationError as error:
             problem = _format_errors(error)
-        except Exception as error:
-            # A validator of the user's own may raise anything, and the answer was paid for.
+        except Exception as error:  # a validator of the user's own may raise anything, and the answer was paid for
             problem = type(error).__name__
         else:
             extra = parsed.model_extra or {}
@@ -132,8 +131,7 @@ def _build_signature(function: Function) -> Signature:
         with_field_default |= {field} if has_field_default else set()
     try:
         model, schema = _make_model(fields, open_ended=open_ended)
-    except Exception as error:
-        # pydantic has many ways to refuse a hint, and a type may bring code of its own.
+    except Exception as error:  # pydantic has many ways to refuse a hint, and a type may bring code of its own
         raise _make_error(fields, names, tool, error) from None
     description, parameter_texts = _parse_docstring(_read_docstring(function))
     for name, text in parameter_texts.items():
@@ -179,8 +177,7 @@ def _read_hint(function: Function, parameter: inspect.Parameter, tool: str) -> o
     try:
         hints = typing.get_type_hints(holder, getattr(source, "__globals__", {}), type_parameters, include_extras=True)
         return hints["hint"]
-    except Exception as error:
-        # A hint is code, which may fail in any way.
+    except Exception as error:  # a hint is code, which may fail in any way
         raise ConfigError(
             f"the hint of the parameter {parameter.name!r} of {tool} cannot be read: {scrub(str(error), 120)}",
             hint="Define its type at the top of the module, or describe the tool: Tool(..., parameters={...})",
@@ -236,8 +233,7 @@ def _make_error(fields: Mapping[str, Any], names: Mapping[str, str], tool: str, 
     for field, definition in fields.items():
         try:
             _make_model({field: definition}, open_ended=False)
-        except Exception as field_error:
-            # As in `_build_signature`.
+        except Exception as field_error:  # as in `_build_signature`
             cause, where = field_error, f"the parameter {names[field]!r} of "
             break
     reason = (str(cause) or type(cause).__name__).splitlines()[0]
@@ -278,8 +274,7 @@ def _parse_docstring(text: str | None) -> tuple[str | None, dict[str, str]]:
 
     try:
         parsed = docstring_parser.parse(text)
-    except Exception:
-        # A docstring is prose, on which the parser may fail in any way: it is one description then.
+    except Exception:  # a docstring is prose, on which the parser may fail in any way: it is one description then
         return text, {}
     paragraphs = [part for part in (parsed.short_description, parsed.long_description) if part]
     parameter_texts = {item.arg_name.lstrip("*"): " ".join((item.description or "").split()) for item in parsed.params}

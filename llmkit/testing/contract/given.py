@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import ClassVar, cast
 
 import pytest
@@ -125,13 +126,13 @@ class Given:
         """Return a call as the engine makes it."""
         return Call(self.model, messages, stream, dict(settings), base_url=self.base_url)
 
-    def given_settings(self, **settings: object) -> dict[str, object]:
+    def given_settings(self, settings: Mapping[str, object] = MappingProxyType({})) -> dict[str, object]:
         """Return the author's settings with an address and a key; `settings` replace them."""
         return {"base_url": self.base_url, "api_key": KEY, **self.settings, **settings}
 
-    def endpoint(self, **settings: object) -> Endpoint:
+    def endpoint(self, settings: Mapping[str, object] = MappingProxyType({})) -> Endpoint:
         """Return the endpoint that `create_language` would use."""
-        return resolve_endpoint(self.provider, self.given_settings(**settings), {})
+        return resolve_endpoint(self.provider, self.given_settings(settings), {})
 
     def decode(self, decoder: Decoder, parts: Sequence[bytes]) -> str:
         """Feed a decoder as the engine does, and return the text of the first choice in its chunks."""

@@ -30,7 +30,7 @@ class RequestRules(Given):
 
     def test_endpoint_is_pure(self) -> None:
         """The same settings give the same endpoint, and stay as they are."""
-        settings = to_settings(self.given_settings(api_key=Secret(KEY)))
+        settings = to_settings(self.given_settings({"api_key": Secret(KEY)}))
         before = dict(settings)
         first, second = self.provider.endpoint(settings), self.provider.endpoint(settings)
         assert first == second
@@ -103,7 +103,7 @@ class RequestRules(Given):
             for setting in VALUES:
                 if setting in self.provider.supported or setting == "structured":
                     continue  # Without a form of the service's own, an instruction asks for the structure.
-                wanted = self.given_settings(**{setting: self._value(setting)})
+                wanted = self.given_settings({setting: self._value(setting)})
                 try:
                     create_language(name, self.model, config=to_settings(wanted))
                 except Unsupported as error:
@@ -123,10 +123,10 @@ class RequestRules(Given):
             value = self._value(setting)
             needs = dict(NEEDS.get(setting, {}))
             with self.registered() as name:
-                config = to_settings(self.given_settings(**needs, **{setting: value}))
+                config = to_settings(self.given_settings({**needs, setting: value}))
                 create_language(name, self.model, config=config).close()
             changed = self._built(needs) != self._built({**needs, setting: value})
-            if not changed and self.endpoint() == self.endpoint(**{setting: value}):
+            if not changed and self.endpoint() == self.endpoint({setting: value}):
                 dropped.append(setting)
         assert not dropped, f"in `supported`, and dropped silently: {', '.join(dropped)}"
 

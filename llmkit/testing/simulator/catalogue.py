@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from decimal import Decimal
+from typing import TypedDict
 
 from llmkit.testing.simulator.jsonvalue import EMPTY, JSON, Object, as_list, as_object, as_text, read, write
 from llmkit.testing.simulator.models import (
@@ -79,6 +80,24 @@ def build_openrouter_credits(charges: Sequence[Charge]) -> Object:
 
 def _sum_charges(charges: Sequence[Charge]) -> Decimal:
     return sum((charge.cost or Decimal(0) for charge in charges if charge.dialect == "openrouter"), Decimal(0))
+
+
+class KeyFields(TypedDict, total=False):
+    """What OpenRouter says of a key (`GET /key`). Money is US dollars; `None` means that there is no limit."""
+
+    label: str
+    limit: float | Decimal | str | None
+    limit_remaining: float | Decimal | str | None
+    limit_reset: str | None
+    usage: float | Decimal | str
+    usage_daily: float | Decimal | str
+    usage_weekly: float | Decimal | str
+    usage_monthly: float | Decimal | str
+    byok_usage: float | Decimal | str
+    include_byok_in_limit: bool
+    is_free_tier: bool
+    is_management_key: bool
+    expires_at: str | None
 
 
 def build_openrouter_key(charges: Sequence[Charge], changes: Object = EMPTY) -> Object:

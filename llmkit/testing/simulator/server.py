@@ -8,8 +8,9 @@ import time
 from collections.abc import Mapping
 from concurrent.futures import Future
 from types import TracebackType
-from typing import Self
+from typing import Self, Unpack, cast
 
+from llmkit.testing.simulator.catalogue import KeyFields
 from llmkit.testing.simulator.connection import ClientGoneError, Connection
 from llmkit.testing.simulator.http import BadRequestError, build_response_head, read_request
 from llmkit.testing.simulator.jsonvalue import trust_object, write
@@ -135,13 +136,13 @@ class Simulator:
         text = document if isinstance(document, (bytes, str)) else write(trust_object(document))
         self._service.served[path] = text if isinstance(text, bytes) else text.encode()
 
-    def set_key(self, **fields: object) -> None:
+    def set_key(self, **fields: Unpack[KeyFields]) -> None:
         """Set what OpenRouter says of every key: fields of `GET /key` that differ from the usual answer.
 
         For instance `limit=10, limit_remaining=2.5, is_free_tier=True`. With `is_management_key=True` the key may
         ask for `/credits` too.
         """
-        self._service.key = trust_object(fields)
+        self._service.key = trust_object(cast("dict[str, object]", fields))
 
     def release(self, n: int = 1) -> None:
         """Let `n` more pieces of gated replies pass. Permits that no piece waits for are kept for later pieces."""
