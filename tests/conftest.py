@@ -12,11 +12,9 @@ from collections.abc import Callable, Coroutine, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import count
-from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
-from hypothesis import HealthCheck, settings
 
 if os.environ.get("LLMKIT_TEST_WITHOUT_AIOHTTP"):
     # Before anything imports the OpenAI SDK, which looks for aiohttp once.
@@ -34,14 +32,16 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 from llmkit import Chunk, LanguageModel, LLMError, Response, RetryPolicy, create_language
 from llmkit.testing.simulator import Simulator
 from tests.fork_server import ForkServer
+from tests.sets import (  # noqa: F401 - hooks are found here by name
+    pytest_addoption,
+    pytest_collection_modifyitems,
+    pytest_configure,
+    pytest_ignore_collect,
+    pytest_terminal_summary,
+)
 
 T = TypeVar("T")
 
-# How long an example takes says how busy the machine is.
-settings.register_profile("llmkit", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("llmkit")
-
-HERE = Path(__file__).parent
 KEY = "sk-test-0123456789abcdef"
 #: Retries without long waits.
 FAST = RetryPolicy(backoff=0.005, longest_backoff=0.01)
@@ -49,56 +49,9 @@ FAST = RetryPolicy(backoff=0.005, longest_backoff=0.01)
 MODELS = {"openrouter": "openai/gpt-4o-mini", "openai": "gpt-4o-mini", "ollama": "llama3.2"}
 PROVIDERS = tuple(MODELS)
 
-#: What `--quick` runs, but for the tests of random values: values, wire, configuration and engine. Folders and files
-#: beside this one.
-QUICK = (
-    "test_errors.py",
-    "types",
-    "wire",
-    "resilience",
-    "config",
-    "money",
-    "engine",
-    "language/test_attachments.py",
-    "language/test_trim.py",
-    "language/tools/test_tool.py",
-    "operations/test_selection.py",
-)
-#: What it leaves out of them, because it takes long.
-NOT_QUICK = ("wire/corpus",)
-
 _CACHES = count()
 _PREFIXES = ("OPENROUTER_", "OPENAI_", "OLLAMA_", "AZURE_OPENAI_", "OR_")
 _NAMES = {"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "LLMKIT_CONFIG", "SSL_CERT_FILE", "SSL_CERT_DIR"}
-
-
-def pytest_addoption(parser: pytest.Parser) -> None:
-    """`--quick`: the set for the edit loop."""
-    parser.addoption("--quick", action="store_true", help="values, wire, configuration, engine; no random values")
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    """A name in the quick set that is no longer there must not make it smaller in silence."""
-    if gone := [name for name in (*QUICK, *NOT_QUICK) if not (HERE / name).exists()]:
-        raise pytest.UsageError(f"the quick set of {__file__} names what is not there: {', '.join(gone)}")
-
-
-def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """With `--quick` the rest is not even read."""
-    if not config.getoption("quick") or not collection_path.is_relative_to(HERE):
-        return None
-    under = [*collection_path.parents, collection_path]
-    quick = any(HERE / name in under or collection_path in (HERE / name).parents for name in QUICK)
-    return None if quick and not any(HERE / name in under for name in NOT_QUICK) else True
-
-
-@pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Random values take most of the time of these rooms. Hypothesis has marked its tests by now."""
-    if config.getoption("quick"):
-        random = [item for item in items if item.get_closest_marker("hypothesis")]
-        items[:] = [item for item in items if not item.get_closest_marker("hypothesis")]
-        config.hook.pytest_deselected(items=random)
 
 
 @pytest.fixture(autouse=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from decimal import Decimal
 from typing import Any, Final
 
@@ -31,7 +30,7 @@ from llmkit.types.settings import ATTRIBUTION, EFFORTS, RULES, SAMPLING
 from llmkit_ollama import OllamaOptions
 from llmkit_openrouter import OpenRouterOptions
 
-EXAMPLES: Final = int(os.environ.get("LLMKIT_EXAMPLES", "200"))
+EXAMPLES: Final = settings.default.max_examples
 CALL: Final = frozenset(CallSettings.__annotations__)
 MODEL: Final = frozenset(Settings.__annotations__)
 
@@ -250,6 +249,7 @@ INNER: Final = [
 ]  # fmt: skip
 
 
+@pytest.mark.covering(1)
 @pytest.mark.parametrize(
     ("name", "value"), INNER + [(name, value) for name, value in OUTSIDE if name in CALL], ids=lambda value: repr(value)
 )

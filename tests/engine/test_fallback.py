@@ -43,6 +43,7 @@ def chain(drive: Drive, sim: Simulator, *models: str, **settings: Any) -> Langua
 # Before the first content.
 
 
+@pytest.mark.covering(2)
 @pytest.mark.parametrize("second", PROVIDERS)
 @pytest.mark.parametrize("first", PROVIDERS)
 def test_a_chain_may_mix_providers(sim: Simulator, drive: Drive, mode: str, first: str, second: str) -> None:
@@ -57,6 +58,7 @@ def test_a_chain_may_mix_providers(sim: Simulator, drive: Drive, mode: str, firs
     assert [request.dialect for request in sim.requests] == [first, second]
 
 
+@pytest.mark.covering(2)
 @pytest.mark.parametrize(
     "fault",
     ["status=401", "status=402", "status=403", "status=404", "status=408", "status=429", "status=500", "status=503",
@@ -84,6 +86,7 @@ def test_a_silent_target_is_passed_over(sim: Simulator, drive: Drive, mode: str)
     assert [attempt.outcome for attempt in response.attempts] == ["FirstTokenTimeout", "ok"]
 
 
+@pytest.mark.covering(2)
 @pytest.mark.parametrize("status", [400, 409, 413, 422])
 def test_a_request_that_is_wrong_stops_the_chain(sim: Simulator, drive: Drive, mode: str, status: int) -> None:
     """What is wrong with the request itself is wrong everywhere: no other target is asked, and the error is plain."""
@@ -156,6 +159,7 @@ def test_when_all_fail_the_error_has_each(sim: Simulator, drive: Drive, mode: st
         assert f"{number}. openrouter:{name}: " in str(error)
 
 
+@pytest.mark.covering(2)
 @pytest.mark.parametrize(
     ("targets", "policy", "sent"),
     [
@@ -195,6 +199,7 @@ def first_fails(sim: Simulator) -> None:
     sim.script(Reply(status=503))
 
 
+@pytest.mark.covering(2)
 @pytest.mark.parametrize("place", ["model", "call"])
 def test_what_was_asked_travels_along(sim: Simulator, drive: Drive, mode: str, place: str) -> None:
     """Sampling settings, tools and `structured` reach the next target in its own words, from the model or the call."""
@@ -337,6 +342,7 @@ def test_an_error_inside_a_stream_before_content_is_invisible(sim: Simulator, dr
     assert asked(sim) == ["sim/a", "sim/b"]
 
 
+@pytest.mark.covering(2)
 @pytest.mark.parametrize("provider", ["openrouter", "ollama"])
 @pytest.mark.parametrize("kind", ["error", "clean", "reset", "stall"])
 def test_after_content_nothing_is_sent_again(sim: Simulator, drive: Drive, provider: str, kind: Any) -> None:

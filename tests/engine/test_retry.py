@@ -33,6 +33,7 @@ def gap(sim: Simulator) -> float:
     return second.time - first.time
 
 
+@pytest.mark.covering(2)
 @pytest.mark.parametrize("provider", PROVIDERS)
 @pytest.mark.parametrize("status", RETRIED)
 def test_a_passing_failure_is_tried_again(sim: Simulator, drive: Drive, mode: str, provider: str, status: int) -> None:
@@ -46,6 +47,7 @@ def test_a_passing_failure_is_tried_again(sim: Simulator, drive: Drive, mode: st
     assert response.attempts[1].outcome == "ok"
 
 
+@pytest.mark.covering(2)
 @pytest.mark.parametrize("provider", PROVIDERS)
 @pytest.mark.parametrize("status", FINAL)
 def test_a_lasting_failure_is_not_tried_again(
@@ -59,6 +61,7 @@ def test_a_lasting_failure_is_not_tried_again(
     assert len(error.attempts) == 1
 
 
+@pytest.mark.covering(2)
 @pytest.mark.parametrize("fault", ["rst", "cut"])
 def test_a_connection_that_breaks_before_the_answer_is_tried_again(
     sim: Simulator, drive: Drive, mode: str, fault: str
@@ -77,13 +80,14 @@ def test_a_refused_connection_is_tried_again(drive: Drive, mode: str, sim: Simul
     assert [attempt.outcome for attempt in error.attempts] == ["CannotConnect"] * 3
 
 
+@pytest.mark.covering(2)
 @pytest.mark.parametrize(
     ("settings", "sent"),
     [
         ({"retry": RetryPolicy(backoff=0.005)}, 3),
         ({"retry": RetryPolicy(backoff=0.005, attempts=1)}, 1),
-        ({"retry": RetryPolicy(backoff=0.005, attempts=5)}, 5),
-        ({"retry": RetryPolicy(backoff=0.005, attempts=7)}, 7),
+        ({"retry": RetryPolicy(backoff=0.005, longest_backoff=0.01, attempts=5)}, 5),
+        ({"retry": RetryPolicy(backoff=0.005, longest_backoff=0.01, attempts=7)}, 7),
         ({"retry": None}, 1),
     ],
     ids=["default", "one", "five", "seven", "off"],
@@ -258,6 +262,7 @@ def test_a_hint_of_zero_is_obeyed(sim: Simulator, drive: Drive) -> None:
     assert gap(sim) < 2.0
 
 
+@pytest.mark.covering(2)
 @pytest.mark.parametrize("kind", ["retry-after", "reset header", "mirrored reset", "availability"])
 def test_a_hint_beyond_the_cap_raises_at_once(sim: Simulator, drive: Drive, mode: str, kind: str) -> None:
     """A service that asks for more than `longest_hint` is not waited for; the error says how long it asked for."""
@@ -283,6 +288,7 @@ def test_the_hint_of_the_current_failure_counts(sim: Simulator, drive: Drive) ->
 # The deadline.
 
 
+@pytest.mark.covering(1)
 def test_the_deadline_bounds_all_attempts(sim: Simulator, drive: Drive, mode: str) -> None:
     """Attempts and waits together end by `deadline`, whatever the policy still allows."""
     model = drive.make(sim, "openrouter", "sim/fault:delay=30", timeout=0.15, deadline=1.4, retry=STUBBORN)
@@ -293,6 +299,7 @@ def test_the_deadline_bounds_all_attempts(sim: Simulator, drive: Drive, mode: st
     assert 2 <= len(sim.requests) < 12
 
 
+@pytest.mark.covering(1)
 def test_the_deadline_cuts_an_attempt_short(sim: Simulator, drive: Drive, mode: str) -> None:
     """An attempt that is under way when the deadline comes ends as `DeadlineExceeded`, which is a `TimeoutError`."""
     model = drive.make(sim, "openrouter", "sim/fault:delay=30", deadline=0.3)
@@ -327,6 +334,7 @@ def test_the_default_deadline_cuts_no_timeout_short(sim: Simulator, drive: Drive
 # Failures under HTTP 200.
 
 
+@pytest.mark.covering(2)
 @pytest.mark.parametrize(
     "reply",
     [

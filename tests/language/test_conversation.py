@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
-import os
 import stat
 import threading
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from llmkit import (
@@ -33,8 +32,6 @@ from llmkit.language.conversation import Conversation
 from llmkit.language.history import HistoryError
 from llmkit.testing import Answer, FakeModel
 from llmkit.testing.simulator import Reply, Simulator
-
-EXAMPLES: Final = int(os.environ.get("LLMKIT_EXAMPLES", "200"))
 
 
 class Talk:
@@ -307,7 +304,6 @@ turns = st.builds(
 )
 
 
-@settings(max_examples=EXAMPLES, deadline=None)
 @given(st.none() | words, st.lists(turns, max_size=4))
 def test_json_round_trip(system: str | None, messages: list[Message]) -> None:
     """Everything in a history survives: parts, tool calls, reasoning, and fields that have no name here."""

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any, Final
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from llmkit import BadRequest, ConfigError, FunctionCall, ImagePart, Message, TextPart, ToolCall
 from llmkit.language.trim import estimate_tokens, trim_messages
 
-EXAMPLES: Final = int(os.environ.get("LLMKIT_EXAMPLES", "200"))
 STANDING: Final = ("system", "developer")
 
 
@@ -76,7 +74,6 @@ def places(history: list[Message], kept: tuple[Message, ...]) -> list[int]:
     return found
 
 
-@settings(max_examples=EXAMPLES, deadline=None)
 @given(histories(), limits)
 def test_what_always_stays(history: list[Message], limit: dict[str, Any]) -> None:
     """Every system and developer turn, the last user turn and the last turn stay, in order, unchanged."""
@@ -88,7 +85,6 @@ def test_what_always_stays(history: list[Message], limit: dict[str, Any]) -> Non
     assert needed <= stayed
 
 
-@settings(max_examples=EXAMPLES, deadline=None)
 @given(histories(), limits)
 def test_a_call_and_its_results_stay_or_go_together(history: list[Message], limit: dict[str, Any]) -> None:
     """For each result, the last call of its id before it is kept exactly if the result is."""
@@ -103,7 +99,6 @@ def test_a_call_and_its_results_stay_or_go_together(history: list[Message], limi
             assert (asked[-1] in stayed) is (index in stayed)
 
 
-@settings(max_examples=EXAMPLES, deadline=None)
 @given(histories(), limits)
 def test_the_limits_hold(history: list[Message], limit: dict[str, Any]) -> None:
     """Tokens are never above the limit; messages are only where what must stay is more."""
@@ -116,7 +111,6 @@ def test_the_limits_hold(history: list[Message], limit: dict[str, Any]) -> None:
         assert kept == trim_messages(history, max_messages=1)
 
 
-@settings(max_examples=EXAMPLES, deadline=None)
 @given(histories(), limits)
 def test_trimming_again_changes_nothing(history: list[Message], limit: dict[str, Any]) -> None:
     """What was trimmed fits."""
@@ -124,7 +118,6 @@ def test_trimming_again_changes_nothing(history: list[Message], limit: dict[str,
     assert trim_messages(kept, **limit) == kept
 
 
-@settings(max_examples=EXAMPLES, deadline=None)
 @given(histories(), st.integers(1, 20))
 def test_the_newest_stay(history: list[Message], most: int) -> None:
     """What stays of the turns is the end of the history, apart from the last user turn; a larger limit keeps more."""
@@ -137,7 +130,6 @@ def test_the_newest_stay(history: list[Message], most: int) -> None:
     assert set(stayed) <= set(places(history, trim_messages(history, max_messages=most + 1)))
 
 
-@settings(max_examples=EXAMPLES, deadline=None)
 @given(histories(), limits)
 def test_it_begins_with_a_question(history: list[Message], limit: dict[str, Any]) -> None:
     """Where something went, no turn stands before the first user turn that is left, but such of its own group."""
@@ -147,7 +139,6 @@ def test_it_begins_with_a_question(history: list[Message], limit: dict[str, Any]
         assert told[0].role == "user"
 
 
-@settings(max_examples=EXAMPLES, deadline=None)
 @given(histories())
 def test_without_limits_all_stays(history: list[Message]) -> None:
     """No limit, or one that all fits in, changes nothing."""

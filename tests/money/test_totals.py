@@ -37,6 +37,7 @@ def answer(usage: str, *, stream: bool) -> Reply:
 # One answer.
 
 
+@pytest.mark.covering(2)
 @pytest.mark.parametrize("figure", FIGURES)
 def test_the_reported_figure_is_the_cost_to_the_last_digit(
     sim: Simulator, drive: Drive, mode: str, figure: str
@@ -81,6 +82,7 @@ def test_an_own_upstream_key_adds_what_the_upstream_takes(
     assert cost.basis == ("unknown" if amount is None else "reported")
 
 
+@pytest.mark.covering(2)
 @pytest.mark.parametrize(
     "usage",
     ["{}", '{"prompt_tokens":1}', '{"cost":null}', '{"cost":-1}', '{"cost":true}', '{"cost":"NaN"}', '{"cost":"free"}',
@@ -130,6 +132,7 @@ ABSURD = [
 BYOK = '{"prompt_tokens":1,"cost":%s,"is_byok":true,"cost_details":{"upstream_inference_cost":%s}}'
 
 
+@pytest.mark.covering(2)
 @pytest.mark.parametrize("figure", ABSURD, ids=lambda figure: figure[:20])
 def test_a_cost_that_cannot_be_right_is_unknown(sim: Simulator, drive: Drive, mode: str, figure: str) -> None:
     """The answer stands, its cost is unknown, a short warning says so, and the next calls are added up exactly."""
@@ -173,6 +176,7 @@ def test_both_parts_of_an_own_key_must_be_right(
     assert (model.totals().amount, model.totals().unknown) == (Decimal(0), 1)
 
 
+@pytest.mark.covering(2)
 @pytest.mark.parametrize("figure", ["1e27", "9" * 5000, "1" + "0" * 27, "1e9999999999999999999", "-1", "1.5"])
 @pytest.mark.parametrize("provider", PROVIDERS)
 def test_a_count_that_cannot_be_right_is_unknown(

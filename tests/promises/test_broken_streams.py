@@ -50,6 +50,7 @@ def hear_all(drive: Drive, sim: Simulator, provider: str, names: list[str], time
         return list(threads.map(in_thread, names))
 
 
+@pytest.mark.covering(2)
 @pytest.mark.parametrize("provider", ["openrouter", "ollama"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_stream_that_breaks_at_any_event_keeps_what_came(
@@ -107,6 +108,7 @@ def test_a_failed_stream_leaves_no_connection_open(sim: Simulator, drive: Drive,
     assert until(lambda: sim.open_connections == 0)
 
 
+@pytest.mark.covering(2)
 @pytest.mark.parametrize("provider", PROVIDERS)
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 64])
 def test_the_network_may_split_a_stream_anywhere(sim: Simulator, drive: Drive, provider: str, size: int) -> None:
@@ -132,6 +134,7 @@ def test_tool_calls_of_a_broken_stream_are_kept_raw(sim: Simulator, drive: Drive
     assert (call.arguments is None, call.problem is None) == (True, False)
 
 
+@pytest.mark.covering(2)
 @pytest.mark.parametrize("provider", ["openrouter", "ollama"])
 @pytest.mark.parametrize("kind", ["clean", "reset", "stall"])
 def test_a_plain_reply_that_breaks_off_is_an_error(sim: Simulator, drive: Drive, provider: str, kind: str) -> None:

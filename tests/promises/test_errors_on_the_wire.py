@@ -139,6 +139,7 @@ CASES = [
 ]  # fmt: skip
 
 
+@pytest.mark.covering(1)
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_a_failure_has_its_class_and_its_words(sim: Simulator, drive: Drive, case: Case) -> None:
     """Class, status, code, id and hint come out as the service meant them; the text names target and remedy."""
@@ -231,6 +232,7 @@ def test_a_bad_key(sim: Simulator, drive: Drive, mode: str, provider: str) -> No
 EDGE = b"<html><head><title>502 Bad Gateway</title></head><body>cloudflare</body></html>"
 
 
+@pytest.mark.covering(2)
 @pytest.mark.parametrize("provider", PROVIDERS)
 @pytest.mark.parametrize(
     ("status", "body", "expected"),
@@ -322,6 +324,7 @@ def test_a_document_without_an_answer(sim: Simulator, drive: Drive, body: Any, e
     assert isinstance(error, (errors.MalformedResponse, errors.ServerError))
 
 
+@pytest.mark.covering(2)
 @pytest.mark.parametrize("reason", ["stop", "length", "content_filter", "tool_calls"])
 def test_a_finished_answer_without_text_is_an_answer(sim: Simulator, drive: Drive, mode: str, reason: str) -> None:
     """With a finish reason the caller gets a `Response`, also when it holds no text; its properties say what it is."""

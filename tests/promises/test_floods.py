@@ -140,6 +140,7 @@ NO_CONTENT: Final = {
 ERRORS: Final = {"timeout": FirstTokenTimeout, "deadline": DeadlineExceeded}
 
 
+@pytest.mark.covering(2)
 @pytest.mark.parametrize("limit", ERRORS)
 @pytest.mark.parametrize("kind", NO_ANSWER)
 def test_a_flood_in_place_of_an_answer_ends_in_time(

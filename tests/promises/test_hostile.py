@@ -128,6 +128,7 @@ def test_the_key_of_a_profile_does_not_follow_an_address_of_the_call(
     assert ENV_KEY not in sent(sim)
 
 
+@pytest.mark.covering(2)
 @pytest.mark.parametrize("provider", ["openai", "openrouter", "ollama"])
 @pytest.mark.parametrize("table", ["profile", "provider"])
 @pytest.mark.parametrize("way", WAYS)
@@ -224,6 +225,7 @@ def test_no_question_follows_a_redirect(
     assert (evil.requests, evil.connections) == ([], 0)
 
 
+@pytest.mark.covering(2)
 @pytest.mark.parametrize("scheme", ["http", "HTTP", "Http"])
 @pytest.mark.parametrize("provider", ["openai", "openrouter", "ollama"])
 @pytest.mark.parametrize("way", WAYS)
@@ -240,6 +242,7 @@ def test_no_question_takes_a_key_over_plain_http(
     assert evil.requests == []
 
 
+@pytest.mark.covering(2)
 @pytest.mark.parametrize("scheme", ["http", "HTTP", "hTTp"])
 @pytest.mark.parametrize("provider", ["openai", "openrouter", "ollama"])
 @pytest.mark.parametrize("way", WAYS)
@@ -297,6 +300,7 @@ def _echoing(sim: Simulator, key: str, status: int) -> None:
         sim.script_for(path, *[Reply(status=status, body=body)] * 3)
 
 
+@pytest.mark.covering(2)
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 503])
 @pytest.mark.parametrize("key", [CALL_KEY, "sk-canary-7f3a9c51e0d2b864"])
 @pytest.mark.parametrize("kind", ["text", "callable"])

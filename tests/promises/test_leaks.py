@@ -192,6 +192,7 @@ def test_this_machine_may_be_spoken_to_in_clear(host: str) -> None:
 # Redirects, cookies, proxies.
 
 
+@pytest.mark.covering(2)
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_a_redirect_is_never_followed(sim: Simulator, drive: Drive, mode: str, status: int) -> None:
     """No status of a redirect, to whatever origin, sends prompt or key anywhere; it is a `ConfigError`."""
@@ -319,6 +320,7 @@ def texts_of(error: BaseException, *, with_locals: bool = True) -> Iterator[str]
             yield "".join(told.format())
 
 
+@pytest.mark.covering(2)
 @pytest.mark.parametrize("name", FAILURES)
 def test_a_key_is_in_no_text_of_an_error(sim: Simulator, drive: Drive, mode: str, name: str) -> None:
     """Neither message, repr, fields, traceback with locals, pickle nor chained exceptions show the key."""
@@ -400,6 +402,7 @@ def everything_logged() -> Iterator[list[logging.LogRecord]]:
         logger.setLevel(level)
 
 
+@pytest.mark.covering(2)
 @pytest.mark.parametrize("name", ["success", *FAILURES])
 def test_a_key_is_in_no_log(
     sim: Simulator, drive: Drive, mode: str, everything_logged: list[logging.LogRecord], name: str
@@ -462,6 +465,7 @@ def test_a_configuration_error_does_not_echo_the_key(settings: dict[str, Any]) -
         assert CANARY not in text
 
 
+@pytest.mark.covering(2)
 @pytest.mark.parametrize("answer", [None, "", 7, b"bytes"])
 def test_a_key_callable_that_gives_no_text_is_an_error(sim: Simulator, drive: Drive, mode: str, answer: Any) -> None:
     """A callable `api_key` must return text; what else it gives is a `ConfigError`, and nothing is sent."""
@@ -513,6 +517,7 @@ ECHOES = {
 }
 
 
+@pytest.mark.covering(2)
 @pytest.mark.parametrize("echo", ECHOES)
 @pytest.mark.parametrize("given", ["text", "callable"])
 def test_an_echoed_key_is_taken_out_wherever_it_stands(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import suppress
 from typing import Final
 from urllib.parse import urlsplit
@@ -14,7 +13,7 @@ from hypothesis import strategies as st
 from llmkit import ConfigError, create_language
 from llmkit_ollama.host import is_cloud, parse_host
 
-EXAMPLES: Final = int(os.environ.get("LLMKIT_EXAMPLES", "200"))
+EXAMPLES: Final = settings.default.max_examples
 
 #: What the server's own documents and source say of each form.
 HOSTS: Final = [
@@ -142,7 +141,6 @@ def test_any_text_is_an_address_or_refused(text: str) -> None:
         create_language("ollama", "m", base_url=text).close()
 
 
-@settings(max_examples=EXAMPLES, deadline=None)
 @given(
     st.sampled_from(["", "http://", "https://"]),
     st.sampled_from(["box", "a.example", "127.0.0.1", "[::1]", "::1", "", "0.0.0.0"]),

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import pytest
 from hypothesis import given as given_by
-from hypothesis import settings as limits
 from hypothesis import strategies as st
 
 from llmkit import ConnectionLost, LLMError, MalformedResponse, ModelNotFound
@@ -32,7 +31,6 @@ if TYPE_CHECKING:
     from tests.conftest import Drive
 
 T = TypeVar("T")
-EXAMPLES: Final = int(os.environ.get("LLMKIT_EXAMPLES", "200"))
 SHARED: Final = Path(os.environ.get("LLMKIT_SHARED") or Path(__file__).parents[3] / "shared")
 RECORDED: Final = SHARED / "wire" / "ollama.jsonl"
 PROVIDER: Final[Any] = get_provider("ollama")
@@ -213,7 +211,6 @@ ROWS: Final = st.dictionaries(
 
 
 @given_by(st.lists(ROWS | JUNK, max_size=4), JUNK, JUNK)
-@limits(max_examples=EXAMPLES, deadline=None)
 def test_strange_rows_do_no_harm(rows: list[Any], show: Any, loaded: Any) -> None:
     """Whatever the rows hold, a row with a name is a model, another is none, and nothing else is raised."""
     found = listed(*rows, show={"model_info": show, "details": show, "parameters": show}, ps={"models": [loaded]})
@@ -350,7 +347,6 @@ def test_names_that_mean_the_same(one: str, other: str, same: bool) -> None:
 
 
 @given_by(st.text("aB3.-_:/", max_size=20))
-@limits(max_examples=EXAMPLES, deadline=None)
 def test_the_full_name_of_a_full_name_is_itself(name: str) -> None:
     """Whatever is written, names compare by one form of them."""
     assert full_name(full_name(name)) == full_name(name)

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 from hypothesis import given as given_by
-from hypothesis import settings as limits
 from hypothesis import strategies as st
 
 from llmkit import (
@@ -39,7 +38,6 @@ if TYPE_CHECKING:
 
     from tests.conftest import Drive
 
-EXAMPLES: Final = int(os.environ.get("LLMKIT_EXAMPLES", "200"))
 SHARED: Final = Path(os.environ.get("LLMKIT_SHARED") or Path(__file__).parents[3] / "shared")
 RECORDED: Final = SHARED / "wire" / "ollama.jsonl"
 PROVIDER: Final[Any] = get_provider("ollama")
@@ -95,7 +93,6 @@ def test_a_pull_tells_its_progress(sim: Simulator, drive: Drive) -> None:
 
 
 @given_by(st.lists(st.integers(0, len(BODY)), max_size=12))
-@limits(max_examples=EXAMPLES, deadline=None)
 def test_any_splitting_gives_the_same_progress(cuts: list[int]) -> None:
     """Where the network splits the bytes does not matter, not even inside a character."""
     places = [0, *sorted(cuts), len(BODY)]
@@ -109,7 +106,6 @@ def test_byte_by_byte() -> None:
 
 
 @given_by(st.integers(0, len(BODY) - len(b'{"status":"success"}\n')))
-@limits(max_examples=EXAMPLES, deadline=None)
 def test_a_pull_that_is_cut_anywhere_fails(end: int) -> None:
     """Before the line that says success, no end is a good one; the steps before it are those of the whole."""
     decoder = PROVIDER.pull_decoder("m")

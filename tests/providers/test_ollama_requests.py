@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 from hypothesis import given as given_by
-from hypothesis import settings as limits
 from hypothesis import strategies as st
 
 from llmkit import AudioPart, BadRequest, FilePart, ImagePart, LLMError, Message, Unsupported
@@ -27,7 +25,6 @@ if TYPE_CHECKING:
 
     from llmkit.testing.simulator import Simulator
 
-EXAMPLES: Final = int(os.environ.get("LLMKIT_EXAMPLES", "200"))
 PROVIDER: Final = get_provider("ollama")
 TOOL: Final = {
     "type": "function",
@@ -480,7 +477,6 @@ NODES: Final = st.recursive(
 )
 
 
-@limits(max_examples=EXAMPLES, deadline=None)
 @given_by(NODES.filter(lambda node: isinstance(node, dict)), NODES)
 def test_no_reference_is_left(root: dict[str, Any], other: Any) -> None:
     """Whatever a schema looks like, the one that goes out has no reference, or there is an error of ours."""

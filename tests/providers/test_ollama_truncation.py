@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 from hypothesis import given as given_by
-from hypothesis import settings as limits
 from hypothesis import strategies as st
 
 from llmkit import ContextLengthExceeded, ImagePart, LLMError, Message
@@ -26,7 +25,6 @@ from llmkit_ollama.truncation import cut_warning
 if TYPE_CHECKING:
     from tests.conftest import Drive
 
-EXAMPLES: Final = int(os.environ.get("LLMKIT_EXAMPLES", "200"))
 SHARED: Final = Path(os.environ.get("LLMKIT_SHARED") or Path(__file__).parents[3] / "shared")
 RECORDED: Final = SHARED / "wire" / "ollama.jsonl"
 PROVIDER: Final = get_provider("ollama")
@@ -179,7 +177,6 @@ def test_the_context_of_an_extra_body_counts() -> None:
 @given_by(
     st.lists(st.text(max_size=300), min_size=1, max_size=5), st.integers(1, 2000), st.none() | st.integers(1, 4096)
 )
-@limits(max_examples=EXAMPLES, deadline=None)
 def test_a_count_that_covers_the_text_is_never_told(texts: list[str], more: int, num_ctx: int | None) -> None:
     """Where there is a token for every eight characters, and room in the context, nothing was cut."""
     size = sum(3 * len(text) for text in texts)

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from llmkit.testing.simulator import Simulator
 
-EXAMPLES: Final = int(os.environ.get("LLMKIT_EXAMPLES", "200"))
+EXAMPLES: Final = settings.default.max_examples
 SHARED: Final = Path(os.environ.get("LLMKIT_SHARED") or Path(__file__).parents[3] / "shared")
 DOCUMENT: Final = SHARED / "openrouter" / "openapi.yaml"
 RECORDED: Final = SHARED / "wire" / "openrouter.jsonl"
@@ -455,7 +455,6 @@ def test_any_value_of_an_option_is_refused_or_valid(name: str, value: Any) -> No
 PARTS: Final = st.one_of(PART, TEXT, st.just({"type": "video_url"}), st.just({"type": "foo", "foo": 1}))
 
 
-@settings(max_examples=EXAMPLES, deadline=None)
 @given(
     st.lists(
         st.fixed_dictionaries(

@@ -278,6 +278,7 @@ def keywords(schema: Any) -> set[str]:
     return set(schema) | keywords([*inner, *schema.get("properties", {}).values()])
 
 
+@pytest.mark.covering(2)
 @pytest.mark.parametrize("provider", PROVIDERS)
 @pytest.mark.parametrize(
     "tool", [*FUNCTIONS, *STRICT, *BY_HAND], ids=lambda tool: getattr(tool, "__name__", str(tool)[:40])
@@ -308,6 +309,7 @@ def test_tool_turns_are_sent_as_the_service_takes_them(provider: str) -> None:
         assert [one["id"] for one in asked["tool_calls"]] == [turn["tool_call_id"] for turn in results]
 
 
+@pytest.mark.covering(2)
 @pytest.mark.parametrize("provider", PROVIDERS)
 @pytest.mark.parametrize("by", [None, "instruction"])
 @pytest.mark.parametrize("asked", [*TYPES, *SCHEMAS], ids=lambda asked: str(asked)[:60])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -17,7 +16,7 @@ from llmkit.errors import LLMError
 from llmkit.resilience.chain import Chain
 from llmkit.resilience.retry import Retries
 
-EXAMPLES: Final = int(os.environ.get("LLMKIT_EXAMPLES", "200"))
+EXAMPLES: Final = settings.default.max_examples
 
 CLASSES: Final = sorted(
     (
@@ -93,7 +92,6 @@ CALLS: Final = given(
 )
 
 
-@settings(max_examples=EXAMPLES, deadline=None)
 @CALLS
 @example(7, RetryPolicy(), [(errors.ServerError("x"), 0.0)] * 20, 0)
 def test_never_more_requests_than_the_policy_says(
@@ -107,7 +105,6 @@ def test_never_more_requests_than_the_policy_says(
         assert sum(sent.target == index for sent in told.sent) <= each
 
 
-@settings(max_examples=EXAMPLES, deadline=None)
 @CALLS
 def test_no_wait_while_an_untried_target_is_left(
     targets: int, policy: RetryPolicy, failures: list[tuple[LLMError, float]], seed: int
@@ -123,7 +120,6 @@ def test_no_wait_while_an_untried_target_is_left(
     assert first == sorted(first)
 
 
-@settings(max_examples=EXAMPLES, deadline=None)
 @CALLS
 def test_never_earlier_than_a_hint(
     targets: int, policy: RetryPolicy, failures: list[tuple[LLMError, float]], seed: int
@@ -141,7 +137,6 @@ def test_never_earlier_than_a_hint(
             assert sent.at >= at + error.retry_after - 1e-6
 
 
-@settings(max_examples=EXAMPLES, deadline=None)
 @CALLS
 def test_an_error_that_ends_the_call_ends_it(
     targets: int, policy: RetryPolicy, failures: list[tuple[LLMError, float]], seed: int
@@ -156,7 +151,6 @@ def test_an_error_that_ends_the_call_ends_it(
             assert later[0].target == sent.target
 
 
-@settings(max_examples=EXAMPLES, deadline=None)
 @given(
     targets=st.integers(1, 7),
     failures=st.lists(st.tuples(FAILURES, st.floats(0, 5)), min_size=1, max_size=20),
@@ -168,7 +162,6 @@ def test_without_a_policy_each_target_is_asked_once(targets: int, failures: list
     assert all(sent.waited == 0 for sent in told.sent)
 
 
-@settings(max_examples=EXAMPLES, deadline=None)
 @given(st.permutations([1.0, 5.0, 20.0, 40.0]), st.integers(0, 99))
 def test_of_the_failed_ones_the_first_that_is_ready_is_next(hints: list[float], seed: int) -> None:
     """When all have been tried, the next is the one that may be asked first, after no more than its own wait."""
@@ -217,7 +210,6 @@ def test_the_jitter_has_its_bounds(name: str, failures: int) -> None:
     assert low + 0.35 * (high - low) < sum(waits) / len(waits) < low + 0.65 * (high - low)
 
 
-@settings(max_examples=EXAMPLES, deadline=None)
 @given(POLICIES, FAILURES, st.integers(1, 3_000), st.integers(0, 99))
 def test_a_wait_is_finite_and_obeys_a_hint(policy: RetryPolicy, error: LLMError, failures: int, seed: int) -> None:
     """A wait is 0 or more and bounded; with a hint it is the hint and at most a tenth, or a second, more."""

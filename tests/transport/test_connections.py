@@ -362,6 +362,7 @@ def test_closing_a_model_under_an_open_stream_ends_it_with_a_typed_error(sim: Si
 OUTER = [RateLimited("slow down"), ConfigError("wrong"), ssl.SSLError("a handshake"), TimeoutError("late"), KeyError("x")]
 
 
+@pytest.mark.covering(2)
 @pytest.mark.parametrize("outer", OUTER, ids=lambda error: type(error).__name__)
 @pytest.mark.parametrize("fault", ["refused", "cut"])
 def test_what_the_caller_is_handling_is_no_cause(

@@ -26,6 +26,7 @@ DONE = b"data: [DONE]\n\n"
 SLACK = 1.0
 
 
+@pytest.mark.covering(2)
 @pytest.mark.parametrize("provider", PROVIDERS)
 @pytest.mark.parametrize(
     "reply",
@@ -60,6 +61,7 @@ def test_blank_lines_do_not_prolong_a_plain_call(sim: Simulator, drive: Drive) -
     assert type(error) is FirstTokenTimeout
 
 
+@pytest.mark.covering(2)
 @pytest.mark.parametrize("provider", PROVIDERS)
 @pytest.mark.parametrize(
     "reply",

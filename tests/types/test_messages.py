@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import json
-import os
 import pickle
 from typing import Any, Final
 
@@ -32,7 +31,7 @@ from llmkit_ollama import OllamaProvider
 from llmkit_openai import OpenAIProvider
 from llmkit_openrouter import OpenRouterProvider
 
-EXAMPLES: Final = int(os.environ.get("LLMKIT_EXAMPLES", "200"))
+EXAMPLES: Final = settings.default.max_examples
 PROVIDERS: Final = (OpenRouterProvider("openrouter"), OpenAIProvider("openai"), OllamaProvider("ollama"))
 USER: Final = {"role": "user", "content": "hi"}
 
@@ -293,14 +292,12 @@ MESSAGES: Final = st.builds(
 )
 
 
-@settings(max_examples=EXAMPLES, deadline=None)
 @given(MESSAGES)
 def test_a_message_survives_json(message: Message) -> None:
     """A message written as a dict, through JSON text, is read as the same message."""
     assert Message.from_dict(json.loads(json.dumps(message.to_dict()))) == message
 
 
-@settings(max_examples=EXAMPLES, deadline=None)
 @given(MESSAGES)
 def test_a_message_survives_pickle_and_copies(message: Message) -> None:
     """Pickle, copy and deepcopy give the same message."""
@@ -310,7 +307,6 @@ def test_a_message_survives_pickle_and_copies(message: Message) -> None:
 
 
 @pytest.mark.parametrize("provider", PROVIDERS, ids=lambda provider: provider.name)
-@settings(max_examples=EXAMPLES, deadline=None)
 @given(st.lists(MESSAGES, min_size=1, max_size=3))
 def test_any_messages_are_sent_or_refused(provider: Any, messages: list[Message]) -> None:
     """Whatever a conversation holds, a provider builds a JSON body of it or says why it cannot."""

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import copy
 import json
-import os
 import pickle
 from dataclasses import FrozenInstanceError, fields, is_dataclass, replace
 from decimal import Decimal
 from typing import Any, Final
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from llmkit import (
@@ -32,7 +31,6 @@ from llmkit import (
     Usage,
 )
 
-EXAMPLES: Final = int(os.environ.get("LLMKIT_EXAMPLES", "200"))
 CANARY: Final = "canary " * 3
 
 FULL: Final = Response(
@@ -171,7 +169,6 @@ RESPONSES: Final = st.builds(
 )
 
 
-@settings(max_examples=EXAMPLES, deadline=None)
 @given(RESPONSES)
 def test_any_response_survives_json_pickle_and_copies(response: Response) -> None:
     """JSON text, pickle, copy and deepcopy give the same response; its money has the same digits."""

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 import pickle
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from llmkit import errors
@@ -25,7 +24,6 @@ from llmkit_openrouter.failures import BY_AVAILABILITY, BY_TYPE
 if TYPE_CHECKING:
     from llmkit.provider.interface import BaseProvider
 
-EXAMPLES: Final = int(os.environ.get("LLMKIT_EXAMPLES", "200"))
 CALL: Final = Call("some/model", (Message("user", "the prompt canary"),))
 OPENROUTER: Final = OpenRouterProvider("openrouter")
 OPENAI: Final = OpenAIProvider("openai")
@@ -345,7 +343,6 @@ HEADERS: Final = st.dictionaries(
 
 
 @pytest.mark.parametrize("provider", PROVIDERS, ids=lambda provider: provider.name)
-@settings(max_examples=EXAMPLES, deadline=None)
 @example(status=400, body=b'{"error": " "}', headers={})
 @example(status=400, body=b'{"error": {"message": "\x00"}}', headers={})
 @given(
@@ -366,7 +363,6 @@ def test_any_error_reply_is_an_error_of_ours(
     assert type(pickle.loads(pickle.dumps(error))) is type(error)
 
 
-@settings(max_examples=EXAMPLES, deadline=None)
 @given(st.none() | st.integers(), st.lists(st.text(max_size=12), max_size=3), st.text(max_size=30))
 def test_every_status_code_and_text_has_one_class(status: int | None, codes: list[str], message: str) -> None:
     """The classifier is total: whatever comes in, a class of the tree comes out."""

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from llmkit.errors import EmptyResponse, LLMError, MalformedResponse
@@ -23,7 +22,6 @@ from llmkit_openrouter import OpenRouterProvider
 if TYPE_CHECKING:
     from llmkit.provider.interface import BaseProvider
 
-EXAMPLES: Final = int(os.environ.get("LLMKIT_EXAMPLES", "200"))
 CALL: Final = Call("m", (Message("user", "x"),))
 OPENROUTER: Final = OpenRouterProvider("openrouter")
 OPENAI: Final = OpenAIProvider("openai")
@@ -323,7 +321,6 @@ BODIES: Final = st.one_of(
 
 
 @pytest.mark.parametrize("provider", PROVIDERS, ids=lambda provider: provider.name)
-@settings(max_examples=EXAMPLES, deadline=None)
 @given(BODIES)
 def test_any_body_is_a_response_or_an_error_of_ours(provider: BaseProvider, body: object) -> None:
     """A reply of any shape is a response or a typed error; both have a short text."""
@@ -335,7 +332,6 @@ def test_any_body_is_a_response_or_an_error_of_ours(provider: BaseProvider, body
 
 
 @pytest.mark.parametrize("provider", PROVIDERS, ids=lambda provider: provider.name)
-@settings(max_examples=EXAMPLES, deadline=None)
 @given(BODIES, st.integers(min_value=0), st.binary(max_size=3))
 def test_any_cut_body_is_salvaged_or_not(provider: BaseProvider, body: object, place: int, tail: bytes) -> None:
     """What `salvage` makes of the beginning of any body is a response or None; it never raises."""

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from llmkit.types.responses import Chunk, Response
 
-EXAMPLES: Final = int(os.environ.get("LLMKIT_EXAMPLES", "200"))
+EXAMPLES: Final = settings.default.max_examples
 SHARED: Final = Path(os.environ.get("LLMKIT_SHARED") or Path(__file__).parents[3] / "shared")
 CASES: Final = SHARED / "wire" / "sse_cases.json"
 CALL: Final = Call("m", (Message("user", "x"),), stream=True)
@@ -204,7 +204,6 @@ def check(script: Script, pieces: list[bytes]) -> None:
     assert response.cost.amount == usage.get("cost")
 
 
-@settings(max_examples=EXAMPLES, deadline=None)
 @given(scripts(), st.lists(st.integers(min_value=0), max_size=12))
 def test_no_split_changes_the_answer(script: Script, places: list[int]) -> None:
     """A stream says the same whole, cut anywhere and byte by byte: text, calls, finish, usage and cost."""
@@ -215,7 +214,6 @@ def test_no_split_changes_the_answer(script: Script, places: list[int]) -> None:
     check(script, [stream[place : place + 1] for place in range(len(stream))])
 
 
-@settings(max_examples=EXAMPLES, deadline=None)
 @given(scripts(), st.integers(min_value=0))
 def test_a_cut_stream_never_passes_for_a_whole_one(script: Script, place: int) -> None:
     """A stream cut before a choice has its finish_reason is an error; its partial text is what the chunks said."""
@@ -389,7 +387,6 @@ def test_reasoning_blocks_are_merged() -> None:
     ]
 
 
-@settings(max_examples=EXAMPLES, deadline=None)
 @given(
     st.lists(
         st.fixed_dictionaries(
@@ -489,7 +486,6 @@ def test_strange_numbers_of_usage_are_harmless(text: str, plain: bool) -> None:
     assert response.usage.completion_tokens == 2
 
 
-@settings(max_examples=EXAMPLES, deadline=None)
 @given(st.integers(0, 10**6 - 1), st.text("0123456789", min_size=1, max_size=40))
 def test_the_cost_has_the_digits_of_the_bytes(whole: int, fraction: str) -> None:
     """The reported cost equals the digits in the bytes, past what a float can hold."""
@@ -800,7 +796,6 @@ def test_any_events_end_in_a_response_or_an_error_of_ours(
     assert all(type(chunk.content) is str for chunk in chunks)
 
 
-@settings(max_examples=EXAMPLES, deadline=None)
 @given(st.binary(max_size=60), st.sampled_from([b"", b"data: ", b"data: {", b"{", b"<", b'data: {"choices": [']))
 def test_any_bytes_end_in_an_error_of_ours(data: bytes, start: bytes) -> None:
     """Bytes that are no stream end in a typed error; nothing else is ever raised."""

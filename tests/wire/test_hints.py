@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import time
 from email.utils import formatdate
 from typing import TYPE_CHECKING, Any, Final
@@ -18,7 +17,7 @@ from llmkit.wire.retry_after import retry_after
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-EXAMPLES: Final = int(os.environ.get("LLMKIT_EXAMPLES", "200"))
+EXAMPLES: Final = settings.default.max_examples
 #: 13 September 2026, 12:26:40 UTC, in epoch seconds.
 NOW: Final = 1_789_302_400.0
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from llmkit.errors import BadRequest, MalformedResponse
@@ -22,7 +22,6 @@ from llmkit.types.secret import Secret
 from llmkit.wire.jsonbytes import decode, decode_cut, decode_exact, decode_object, encode
 from llmkit_openrouter import OpenRouterProvider
 
-EXAMPLES: Final = int(os.environ.get("LLMKIT_EXAMPLES", "200"))
 SHARED: Final = Path(os.environ.get("LLMKIT_SHARED") or Path(__file__).parents[3] / "shared")
 CASES: Final = SHARED / "wire" / "sse_cases.json"
 
@@ -70,7 +69,6 @@ NUMBERS = st.from_regex(r"\A(0|[1-9][0-9]{0,30})(\.[0-9]{1,40})?([eE][+-]?[0-9]{
 )
 
 
-@settings(max_examples=EXAMPLES, deadline=None)
 @given(NUMBERS, st.booleans())
 def test_a_fraction_is_read_exactly(text: str, negative: bool) -> None:
     """The Decimal of a number equals the digits in the bytes, however many there are."""
@@ -89,7 +87,6 @@ JSON_VALUES = st.recursive(
 )
 
 
-@settings(max_examples=EXAMPLES, deadline=None)
 @given(JSON_VALUES)
 def test_values_survive(value: object) -> None:
     """What is encoded is decoded again, by all three readers, and the standard library reads it too."""
@@ -97,7 +94,6 @@ def test_values_survive(value: object) -> None:
     assert json.loads(data) == decode(data) == decode_exact(data) == value
 
 
-@settings(max_examples=EXAMPLES, deadline=None)
 @given(st.binary(max_size=40) | st.text(max_size=20).map(str.encode))
 def test_readers_raise_only_what_they_say(data: bytes) -> None:
     """Any bytes give a value, or the one error that the reader promises."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from llmkit.errors import ResponseTooLarge
@@ -18,7 +18,6 @@ from llmkit.wire.ndjson import LINE_LIMIT, NDJSONDecoder
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-EXAMPLES: Final = int(os.environ.get("LLMKIT_EXAMPLES", "200"))
 SHARED: Final = Path(os.environ.get("LLMKIT_SHARED") or Path(__file__).parents[3] / "shared")
 CASES: Final = SHARED / "wire" / "sse_cases.json"
 
@@ -78,7 +77,6 @@ STREAMS = st.lists(
 ).map(b"".join)
 
 
-@settings(max_examples=EXAMPLES, deadline=None)
 @given(stream=STREAMS, places=st.lists(st.integers(min_value=0), max_size=12))
 def test_no_split_changes_the_lines(stream: bytes, places: list[int]) -> None:
     """Whole, split anywhere and byte by byte give the lines that LF divides."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from llmkit.errors import ResponseTooLarge
@@ -19,7 +19,6 @@ from llmkit.wire.sse import EVENT_LIMIT, SSEDecoder
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-EXAMPLES: Final = int(os.environ.get("LLMKIT_EXAMPLES", "200"))
 SHARED: Final = Path(os.environ.get("LLMKIT_SHARED") or Path(__file__).parents[3] / "shared")
 CASES: Final = SHARED / "wire" / "sse_cases.json"
 
@@ -128,7 +127,6 @@ _WORDS = st.sampled_from(
 STREAMS = st.lists(st.one_of(_WORDS, st.binary(max_size=6)), max_size=30).map(b"".join)
 
 
-@settings(max_examples=EXAMPLES, deadline=None)
 @example(stream=b"\xef\xbb\xbfdata: a\r\n\r\ndata: b\r\r", places=[1, 2, 11, 12])
 @given(stream=STREAMS, places=st.lists(st.integers(min_value=0), max_size=12))
 def test_no_split_changes_the_events(stream: bytes, places: list[int]) -> None:
@@ -139,7 +137,6 @@ def test_no_split_changes_the_events(stream: bytes, places: list[int]) -> None:
     assert read([stream[place : place + 1] for place in range(len(stream))]) == expected
 
 
-@settings(max_examples=EXAMPLES, deadline=None)
 @example(stream=b"data:x\r\n", places=[7])
 @given(stream=STREAMS, places=st.lists(st.integers(min_value=0), max_size=4))
 def test_empty_reads_change_nothing(stream: bytes, places: list[int]) -> None:

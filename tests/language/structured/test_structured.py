@@ -286,6 +286,7 @@ class Opaque:
     """Pydantic does not know it."""
 
 
+@pytest.mark.covering(1)
 @pytest.mark.parametrize(
     ("asked", "words"),
     [
@@ -348,6 +349,7 @@ def test_a_type_goes_out_as_a_strict_schema(sim: Simulator, drive: Drive, mode: 
     assert body["messages"] == [{"role": "user", "content": "hello"}]
 
 
+@pytest.mark.covering(2)
 @pytest.mark.parametrize("provider", PROVIDERS)
 @pytest.mark.parametrize("asked", [City, Point, Row, Colour, list[City], Bill, SCHEMA, {"type": "json"}])
 def test_every_provider_takes_every_form(sim: Simulator, drive: Drive, mode: str, provider: str, asked: Any) -> None:

@@ -258,6 +258,7 @@ def raising(error: BaseException) -> list[Any]:
     return [sync, later]
 
 
+@pytest.mark.covering(2)
 @pytest.mark.parametrize("parallel", [False, True])
 @pytest.mark.parametrize("timeout", [None, 30])
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from typing import Annotated, Any, Final, Literal, Optional
 from uuid import UUID
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import AfterValidator, BaseModel, Field, TypeAdapter
 from typing_extensions import TypedDict
@@ -33,7 +33,6 @@ from llmkit.testing.simulator import Reply, Simulator
 from llmkit.types.responses import Choice
 from tests.conftest import PROVIDERS, Drive
 
-EXAMPLES: Final = int(os.environ.get("LLMKIT_EXAMPLES", "200"))
 DICT: Final = {
     "type": "function",
     "function": {"name": "lookup", "parameters": {"type": "object", "properties": {"id": {"type": "integer"}}}},
@@ -625,7 +624,6 @@ def functions(draw: Any) -> tuple[Any, dict[str, object], dict[str, object]]:
 
 
 @given(made=functions())
-@settings(max_examples=EXAMPLES, deadline=None)
 def test_arguments_that_fit_arrive_typed(made: tuple[Any, dict[str, object], dict[str, object]]) -> None:
     """Whatever the hints are, arguments written in JSON fit the schema and arrive as the values that the hints say."""
     echo, values, dumped = made
@@ -645,7 +643,6 @@ def test_arguments_that_fit_arrive_typed(made: tuple[Any, dict[str, object], dic
         st.sampled_from(["city", "unit", "days", "x"]), st.none() | st.integers() | words | st.just("kelvin")
     )
 )
-@settings(max_examples=EXAMPLES)
 def test_a_function_never_gets_what_its_schema_does_not_say(arguments: dict[str, Any]) -> None:
     """Random arguments either fit, and the function has its types, or the call says why not."""
     fits = (

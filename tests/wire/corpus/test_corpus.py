@@ -285,8 +285,19 @@ def test_replayed_bodies_are_split_where_the_network_split_them(corpus: Corpus) 
         assert b"".join(data.removesuffix(b"\r\n") for _, _, data in parts) == exchange.body, exchange.id
 
 
-@pytest.mark.parametrize("colour", ["sync", "async"])
-@pytest.mark.parametrize("row", ASKED, ids=[row.id for row in ASKED])
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """The long set asks each exchange sync and async; other sets once, in turn sync and async."""
+    if {"row", "colour"} <= set(metafunc.fixturenames):
+        colours: tuple[Colour, ...] = ("sync", "async")
+        both = metafunc.config.getoption("long")
+        asked = [
+            pytest.param(row, colour, id=f"{row.id}-{colour}")
+            for number, row in enumerate(ASKED)
+            for colour in (colours if both else (colours[number % 2],))
+        ]
+        metafunc.parametrize(("row", "colour"), asked)
+
+
 def test_a_recorded_exchange_is_read_as_its_bytes_say(row: Row, colour: Colour, corpus: Corpus) -> None:
     """The answer has what the bytes have, or the call ends in the error that they report."""
     exchange = corpus.exchanges[row.id]
