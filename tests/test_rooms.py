@@ -53,6 +53,9 @@ IMPORTERS = {
     "vcr": {"llmkit.testing"},
     "pytest": {"llmkit.testing"},
 }
+#: Folders of tests that are of no room: what crosses all rooms, our providers, what calls real services, what only type
+#: checkers read, and recordings.
+FOLDERS_OF_TESTS = {"promises", "providers", "live", "typing", "cassettes"}
 FORBIDDEN = {"httpx", "httpx2", "httpcore", "requests", "aiohttp", "providers"}
 
 
@@ -114,6 +117,13 @@ def test_every_module_stands_in_a_room() -> None:
     files = {name for name in entries if name.endswith(".py")}
     assert files == {"__init__.py", "errors.py"}
     assert entries - files - {"py.typed"} == set(ROOMS) - {"errors"}
+
+
+def test_tests_stand_where_the_rooms_stand() -> None:
+    """Each folder of tests is that of a room, or one of those that are listed; the other way round, each room has one."""
+    folders = {path.name for path in (ROOT / "tests").iterdir() if path.is_dir() and path.name != "__pycache__"}
+    assert folders - FOLDERS_OF_TESTS == set(ROOMS) - {"errors"}
+    assert (ROOT / "tests" / "test_errors.py").exists()
 
 
 def test_a_room_imports_only_the_rooms_before_it() -> None:
