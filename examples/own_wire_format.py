@@ -58,11 +58,11 @@ class PlainProvider(BaseProvider):
         return self.response(call, text_of(body), body)
 
     def parse_error(self, call: Call, reply: HTTPReply) -> LLMError:
-        body = chat_errors.error_body(reply)
+        body = chat_errors.parse_error_body(reply)
         if body is None:  # not the service's own: an edge or a proxy answered
-            return chat_errors.without_body(reply.status, reply)
+            return chat_errors.make_bodyless_error(reply.status, reply)
         cls = chat_errors.class_by_status(reply.status)
-        return chat_errors.make(cls, body, status=reply.status, headers=reply.headers)
+        return chat_errors.make_error(cls, body, status=reply.status, headers=reply.headers)
 
     def decoder(self, call: Call) -> Decoder:
         return PlainDecoder(self, call)

@@ -56,6 +56,8 @@ IMPORTERS = {
 #: Folders of tests that are of no room: what crosses all rooms, our providers, what calls real services, what only type
 #: checkers read, and recordings.
 FOLDERS_OF_TESTS = {"promises", "providers", "live", "typing", "cassettes"}
+#: The module of a pure room that may read the clock: a service may name the instant at which to try again.
+CLOCK = "llmkit.wire.chat_errors"
 FORBIDDEN = {"httpx", "httpx2", "httpcore", "requests", "aiohttp", "providers"}
 
 
@@ -232,6 +234,18 @@ def test_pure_rooms_open_nothing() -> None:
         if room(name) in PURE
         for target, line in imports(name)
         if target.split(".")[0] in IMPURE or target in IMPURE
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_pure_rooms_ask_no_clock() -> None:
+    """Rooms of values and decisions are given the time; one module alone may read it."""
+    wrong = [
+        f"{at(name, line)}: {room(name)} imports {target}"
+        for name in modules()
+        if room(name) in PURE and name != CLOCK
+        for target, line in imports(name)
+        if target == "time" or target.startswith("time.")
     ]
     assert not wrong, "\n".join(wrong)
 

@@ -25,20 +25,20 @@ from llmkit.wire import chat_errors as errors
 from llmkit.wire import chat_request as request
 from llmkit.wire.chat_reply import (
     JSON,
-    cost_doubts,
-    delivered,
-    extra_of,
-    mapping,
-    objects,
+    as_mapping,
+    as_objects,
+    as_text,
+    has_content,
+    list_cost_doubts,
+    list_usage_doubts,
     parse_choice,
     parse_usage,
-    reported_cost,
-    text,
-    usage_doubts,
+    pick_extra,
+    read_reported_cost,
 )
 from llmkit.wire.chat_stream import ChatDecoder
 from llmkit.wire.jsonbytes import BOM, decode_cut, decode_object, encode
-from llmkit.wire.numbers import count
+from llmkit.wire.numbers import as_count
 
 if TYPE_CHECKING:
     from llmkit.types.model_info import ModelInfo
@@ -57,17 +57,17 @@ class ChatProvider(BaseProvider):
     """A service that speaks OpenAI's chat completions.
 
     Attributes:
-        path: of the chat operation, under the base URL.
-        max_tokens_field: the service's name of `max_tokens`.
-        system_role: what the service calls a developer turn; "developer" sends it as it is.
-        sends_usage_option: ask for usage in streams with `stream_options`?
+        path: the path of the chat operation, under the base URL.
+        max_tokens_field: the service's name for `max_tokens`.
+        system_role: the role that a developer turn is sent with; "developer" sends it as it is.
+        sends_usage_option: whether `stream_options` asks for usage in streams.
         takes_back: fields of earlier answers that go back with the conversation.
-        part_types: part types that the service takes; `None` takes all and lets the service judge.
-        max_stop: most `stop` texts.
-        takes_cache_control: does the service take prompt-cache breakpoints? Else they are left out of what is sent.
-        bills_in_dollars: is a bare `usage.cost` known to be US dollars?
-        models_path: of the list of models, under the base URL.
-        models_need_key: does the list of models need a key?
+        part_types: part types that the service takes; `None` sends all and lets the service judge.
+        max_stop: the largest number of `stop` texts; `None` sets no limit.
+        takes_cache_control: whether the service takes prompt-cache breakpoints. If not, they are not sent.
+        bills_in_dollars: whether a bare `usage.cost` is known to be US dollars.
+        models_path: the path of the list of models, under the base URL.
+        models_need_key: whether the list of models needs a key.
     """
 
     path: str = "/chat/completions"
@@ -83,7 +83,7 @@ class ChatProvider(BaseProvider):
     models_need_key: bool = True
     supported: frozenset[str] = OPENAI_SETTINGS
 
-    # Where
+    # The endpoint
 
     def endpoint(self, settings: Settings) -> Endpoint:
         """See `BaseProvider`."""
@@ -94,20 +94,22 @@ class ChatProvider(BaseProvider):
         )
 
     def headers(self, settings: Settings) -> Mapping[str, str]:
-        """Headers of every request, beside the key."""
+        """The headers of every request, without the key."""
         return {}
 
-    # Out
+    # Requests
 
     def build(self, call: Call) -> HTTPRequest:
         """See `BaseProvider`."""
         return HTTPRequest(self.path, encode(self.body(call)), stream=call.stream)
 
     def body(self, call: Call) -> dict[str, object]:
-        """The JSON body. `extra_body` goes over it last."""
+        """The JSON body of a call. The fields of `extra_body` are set last and replace what is there."""
         body: dict[str, object] = {
             "model": call.model,
-            "messages": request.each_turn(request.with_call_ids(call.messages), lambda turn: self.message(turn, call)),
+            "messages": request.build_turns(
+                request.fill_call_ids(call.messages), lambda turn: self.message(turn, call)
+            ),
         }
         for name, value in call.settings.items():
             body.update(self.setting(name, value, call))
@@ -120,36 +122,36 @@ class ChatProvider(BaseProvider):
         return body
 
     def message(self, turn: Message, call: Call) -> dict[str, object]:
-        """One turn as the service takes it."""
-        out = request.message_dict(turn, takes_back=self.takes_back, parts=self.part_types)
+        """One turn in the form that the service takes."""
+        sent = request.message_to_dict(turn, takes_back=self.takes_back, parts=self.part_types)
         if turn.role == "developer":
-            out["role"] = self.system_role
-        if cache_marks.marks(turn):
-            out = cache_marks.on_a_part(out) if self.takes_cache_control else cache_marks.left_out(out)
-        return out
+            sent["role"] = self.system_role
+        if cache_marks.list_marks(turn):
+            sent = cache_marks.move_mark_to_part(sent) if self.takes_cache_control else cache_marks.remove_marks(sent)
+        return sent
 
     def setting(self, name: str, value: object, call: Call) -> Mapping[str, object]:
         """The body fields of one setting."""
         if name == "max_tokens":
             return {self.max_tokens_name(call): value}
         if name == "structured":
-            return {"response_format": request.response_format(cast("Mapping[str, object]", value))}
+            return {"response_format": request.build_response_format(cast("Mapping[str, object]", value))}
         if name == "reasoning":
             return self.reasoning(value)
         if name == "tool_choice":
-            return {"tool_choice": request.tool_choice(value, call.settings.get("tools"))}
+            return {"tool_choice": request.build_tool_choice(value, call.settings.get("tools"))}
         if name == "tools" and not value:
             return {}  # No tools: an empty list is refused by some services.
         if name == "tools" and not self.takes_cache_control:
-            return {"tools": cache_marks.tools_without(value)}
+            return {"tools": cache_marks.remove_tool_marks(value)}
         return {name: value}
 
     def max_tokens_name(self, call: Call) -> str:
-        """The service's name of `max_tokens`."""
+        """The service's name for `max_tokens`."""
         return self.max_tokens_field
 
     def reasoning(self, value: object) -> Mapping[str, object]:
-        """The body fields of the `reasoning` setting; OpenAI knows effort words only."""
+        """The body fields of the `reasoning` setting. OpenAI takes effort words only."""
         if value is True:
             return {}
         if value is False:
@@ -177,13 +179,13 @@ class ChatProvider(BaseProvider):
         if call.settings.get("top_logprobs") is not None and not call.settings.get("logprobs"):
             raise BadRequest("top_logprobs is set without logprobs", hint="Set logprobs=True too")
 
-    # In
+    # Replies
 
     def parse(self, call: Call, reply: HTTPReply) -> Response:
         """See `BaseProvider`."""
         start = reply.body.removeprefix(BOM).lstrip()[:6]
         if not start:
-            raise EmptyResponse("the reply has no body", request_id=errors.request_id(reply.headers))
+            raise EmptyResponse("the reply has no body", request_id=errors.find_request_id(reply.headers))
         if start.startswith((b"data:", b":", b"event:", b"id:", b"retry:")):
             return self._parse_events(call, reply)
         try:
@@ -192,23 +194,23 @@ class ChatProvider(BaseProvider):
             error.partial = self.salvage(call, reply.body)
             error.partial_text = error.partial.choices[0].message.text if error.partial else None
             raise
-        raw_choices = objects(body.get("choices"))
-        made = [parse_choice(raw, position) for position, raw in enumerate(raw_choices)]
-        choices = tuple(sorted(made, key=lambda choice: choice.index))
+        raw_choices = as_objects(body.get("choices"))
+        unsorted = [parse_choice(raw, position) for position, raw in enumerate(raw_choices)]
+        choices = tuple(sorted(unsorted, key=lambda choice: choice.index))
         failed = next((raw for raw in raw_choices if raw.get("error") or raw.get("finish_reason") == "error"), None)
         if body.get("error") or failed is not None:
             failure = self.event_error(call, {**body, **(failed or {})}, reply.headers)
-            raise self._with_partial(failure, call, body, choices)
+            raise self._attach_partial(failure, call, body, choices)
         if not choices:
-            raise EmptyResponse("the reply has no choices", request_id=text(body.get("id")))
-        if all(choice.finish_reason is None and not delivered(choice.message) for choice in choices):
-            nothing = EmptyResponse("the reply holds neither content nor a finish_reason")
-            nothing.request_id = text(body.get("id"))
-            raise self._with_partial(nothing, call, body, choices)
-        return self.assemble(call, body, choices, extra_of(body), raw=body)
+            raise EmptyResponse("the reply has no choices", request_id=as_text(body.get("id")))
+        if all(choice.finish_reason is None and not has_content(choice.message) for choice in choices):
+            empty = EmptyResponse("the reply holds neither content nor a finish_reason")
+            empty.request_id = as_text(body.get("id"))
+            raise self._attach_partial(empty, call, body, choices)
+        return self.assemble(call, body, choices, pick_extra(body), raw=body)
 
     def _parse_events(self, call: Call, reply: HTTPReply) -> Response:
-        """Events in answer to a plain request: some gateways stream whatever was asked."""
+        """The response out of events that answer a plain request: some gateways stream whatever was asked for."""
         decoder = self.decoder(call)
         decoder.feed(reply.body)
         decoder.feed(b"")
@@ -216,12 +218,12 @@ class ChatProvider(BaseProvider):
 
     def salvage(self, call: Call, data: bytes) -> Response | None:
         """See `BaseProvider`."""
-        body = mapping(decode_cut(data))
-        choices = tuple(parse_choice(raw, position) for position, raw in enumerate(objects(body.get("choices"))))
+        body = as_mapping(decode_cut(data))
+        choices = tuple(parse_choice(raw, position) for position, raw in enumerate(as_objects(body.get("choices"))))
         return self.assemble(call, body, choices, {}) if choices else None
 
-    def _with_partial(self, error: LLMError, call: Call, body: JSON, choices: tuple[Choice, ...]) -> LLMError:
-        if choices and any(delivered(choice.message) for choice in choices):
+    def _attach_partial(self, error: LLMError, call: Call, body: JSON, choices: tuple[Choice, ...]) -> LLMError:
+        if choices and any(has_content(choice.message) for choice in choices):
             error.partial = self.assemble(call, body, choices, {})
             error.partial_text = choices[0].message.text
         return error
@@ -229,37 +231,38 @@ class ChatProvider(BaseProvider):
     def assemble(
         self, call: Call, head: JSON, choices: tuple[Choice, ...], extra: JSON, raw: JSON | None = None
     ) -> Response:
-        """The response out of its choices and the reply's (or first event's) top-level fields."""
+        """The response made of its choices and the top-level fields of the reply (of a stream: of its first event)."""
         usage = parse_usage(head.get("usage"))
         cost = self.cost(call, usage)
         return Response(
             choices=choices,
             usage=usage,
             cost=cost,
-            id=text(head.get("id")) or None,
-            model=text(head.get("model")) or None,
+            id=as_text(head.get("id")) or None,
+            model=as_text(head.get("model")) or None,
             provider=self.name,
-            upstream_provider=text(head.get("provider")) or None,
+            upstream_provider=as_text(head.get("provider")) or None,
             target=f"{self.name}:{call.model}",
-            created=count(head.get("created")),
+            created=as_count(head.get("created")),
             raw_response=raw,
             extra=extra,
-            warnings=self._doubts(usage, cost) if usage.raw else (),
+            warnings=self._list_doubts(usage, cost) if usage.raw else (),
         )
 
     def cost(self, call: Call, usage: Usage) -> Cost:
         """What the answer cost; unknown where the service does not report it.
 
-        A figure counts only in OpenRouter's form, which is known to be US dollars; a bare `cost` may be anything.
+        A bare `cost` may be in any currency or unit. It counts only where it is known to be US dollars: for a service
+        that `bills_in_dollars`, and in OpenRouter's form, which has further fields beside it.
         """
-        return reported_cost(usage) if self._states_dollars(usage) else UNKNOWN_COST
+        return read_reported_cost(usage) if self._is_cost_in_dollars(usage) else UNKNOWN_COST
 
-    def _states_dollars(self, usage: Usage) -> bool:
+    def _is_cost_in_dollars(self, usage: Usage) -> bool:
         return self.bills_in_dollars or "is_byok" in usage.raw or "cost_details" in usage.raw
 
-    def _doubts(self, usage: Usage, cost: Cost) -> tuple[str, ...]:
-        doubts = usage_doubts(usage)
-        return cost_doubts(usage) + doubts if cost.amount is None and self._states_dollars(usage) else doubts
+    def _list_doubts(self, usage: Usage, cost: Cost) -> tuple[str, ...]:
+        doubts = list_usage_doubts(usage)
+        return list_cost_doubts(usage) + doubts if cost.amount is None and self._is_cost_in_dollars(usage) else doubts
 
     def decoder(self, call: Call) -> Decoder:
         """See `BaseProvider`."""
@@ -268,41 +271,41 @@ class ChatProvider(BaseProvider):
     # Models
 
     def list_models(self) -> Operation[Sequence[ModelInfo]]:
-        """All models, as the service lists them."""
-        from llmkit.wire.model_rows import rows
+        """All models that the service lists."""
+        from llmkit.wire.model_rows import parse_rows
 
         reply = yield HTTPRequest(self.models_path, method="GET")
-        return tuple(self.model_info(row) for row in rows(reply))
+        return tuple(self.model_info(row) for row in parse_rows(reply))
 
     def model_info(self, row: JSON) -> ModelInfo:
-        """One row of the list; it has an id."""
+        """The model that one row of the list describes; the row has an id."""
         from llmkit.wire import model_rows as models
         from llmkit.wire import prices
 
-        return models.model_info(row, self.name, prices.plausible_pricing(row.get("pricing")))
+        return models.parse_model_info(row, self.name, prices.parse_plausible_pricing(row.get("pricing")))
 
     def model_details(self, listed: ModelInfo) -> Operation[ModelInfo]:
-        """The list says all."""
+        """The model as it is listed: this dialect has no further details to ask for."""
         yield from ()
         return listed
 
-    # Wrong
+    # Errors
 
     def parse_error(self, call: Call, reply: HTTPReply) -> LLMError:
         """See `BaseProvider`."""
-        error = errors.error_body(reply)
+        error = errors.parse_error_body(reply)
         if error is None or 300 <= reply.status < 400:
-            return errors.without_body(reply.status, reply)
+            return errors.make_bodyless_error(reply.status, reply)
         return self.make_error(call, error, reply.status, reply.headers)
 
     def event_error(self, call: Call, event: JSON, headers: Mapping[str, str] | None = None) -> LLMError:
         """The error of an event, or of a body under HTTP 200, that says that the call failed."""
         raw = event.get("error")
-        error: JSON = mapping(raw) or {"message": raw if isinstance(raw, str) else text(event.get("message"))}
-        made = self.make_error(call, error, errors.status_of(error.get("code")), headers or {})
-        made.request_id = made.request_id or text(event.get("id"))
-        made.billed = "unknown" if event.get("usage") else made.billed
-        return made
+        error: JSON = as_mapping(raw) or {"message": raw if isinstance(raw, str) else as_text(event.get("message"))}
+        typed = self.make_error(call, error, errors.as_status(error.get("code")), headers or {})
+        typed.request_id = typed.request_id or as_text(event.get("id"))
+        typed.billed = "unknown" if event.get("usage") else typed.billed
+        return typed
 
     def make_error(self, call: Call, error: JSON, status: int | None, headers: Mapping[str, str]) -> LLMError:
         """The typed error of the service's error object."""
@@ -310,13 +313,13 @@ class ChatProvider(BaseProvider):
             return ServerError("the service ended the answer with an error and gave no reason")
         codes = tuple(str(error[key]) for key in ("code", "type") if isinstance(error.get(key), str))
         cls = errors.classify(status, codes, str(error.get("message") or ""))
-        made = errors.make(cls, error, status=status, headers=headers, hint=self.hint(cls, call))
-        if cls is RateLimited and "too large" in made.message.lower():
-            made.retryable = False  # One request is over the limit of a whole minute: waiting does not help.
-        return made
+        typed = errors.make_error(cls, error, status=status, headers=headers, hint=self.hint(cls, call))
+        if cls is RateLimited and "too large" in typed.message.lower():
+            typed.retryable = False  # One request is over the limit of a whole minute: waiting does not help.
+        return typed
 
     def hint(self, cls: type[LLMError], call: Call) -> str | None:
-        """What a user of this service should do about a class of error; `None` takes the class's own advice."""
+        """The advice to a user of this service for a class of error; `None` keeps the advice of the class itself."""
         if cls.__name__ == "AuthFailed" and self.key_env:
             page = f"; keys: {self.key_page}" if self.key_page else ""
             return f"Check the key in {self.key_env[0]} or api_key={page}"

@@ -1,4 +1,31 @@
-"""One choice of a stream, put together from its deltas. Pure."""
+"""One choice of a stream, put together from its deltas. Pure.
+
+Text, reasoning and refusal are lists of pieces that are joined at the end. The hard part is the tool calls.
+
+A tool call comes as many fragments over many events. In OpenAI's form the first fragment has `index`, `id` and
+`function.name`; the later ones have only the same `index` and the next piece of `function.arguments`, cut anywhere,
+also inside an escape. Fragments of several calls may alternate. So each call has a `_ToolCallBuilder` that collects its
+pieces. `_calls` holds the builders in the order in which the calls began, and `_call_at` says which builder the
+fragments with an index go to at the moment. `id` and `name` are kept from the first fragment that has them, because
+some services repeat them in every fragment. The arguments are not parsed on the way, only joined.
+
+Services differ, so a fragment is assigned to its call by these rules (`_find_or_add_call`):
+
+- *It has no index.* Some upstreams leave it out. A fragment whose id is known goes to the call with that id. A fragment
+  with neither id nor name continues the call that began last. Any other fragment begins a new call.
+- *Its index is new.* It begins a new call.
+- *Its index is taken.* It continues the call at that index. But some upstreams send several whole calls with one index,
+  so a fragment with a name begins a new call, which has the index from then on, where (`_is_new_call`) its id differs
+  from the call's, or its name differs from the call's, or the arguments of the call are complete JSON already.
+
+What may go wrong: two calls of one tool, with one index, without ids and without arguments, cannot be told apart and
+become one call. Where a service repeats the name in each fragment and sends one more after the last brace, that one
+begins a second call. The result need not be valid: arguments that are not JSON are kept as they came, and
+`ToolCall.problem` says what is wrong with them.
+
+The index of the `ToolCallDelta` that a user sees is the place in `_calls`, not the service's index: it is unique, and
+it is the place of the finished call in `message.tool_calls`.
+"""
 
 from __future__ import annotations
 
@@ -8,15 +35,27 @@ from typing import cast
 
 from llmkit.types.messages import FunctionCall, Message, ToolCall
 from llmkit.types.responses import Choice, ToolCallDelta
-from llmkit.wire.chat_reply import JSON, call_extra, details_text, mapping, merge_details, objects, text
-from llmkit.wire.numbers import place
+from llmkit.wire.chat_reply import (
+    JSON,
+    as_mapping,
+    as_objects,
+    as_text,
+    join_details_text,
+    merge_details,
+    pick_call_extra,
+)
+from llmkit.wire.numbers import as_index
 
-_FRAGMENTS = frozenset({"arguments", "data", "transcript", "input"})
-_READ = frozenset({"role", "content", "refusal", "reasoning", "reasoning_content", "reasoning_details", "tool_calls"})
+#: Fields of an object, such as `audio`, whose text comes in fragments.
+_FRAGMENTED_TEXTS = frozenset({"arguments", "data", "transcript", "input"})
+#: Fields of a delta that have a place of their own; all others are collected in `extra`.
+_READ_ELSEWHERE = frozenset(
+    {"role", "content", "refusal", "reasoning", "reasoning_content", "reasoning_details", "tool_calls"}
+)
 
 
-class _Call:
-    """A tool call in the making."""
+class _ToolCallBuilder:
+    """Collects the fragments of one tool call."""
 
     __slots__ = ("arguments", "extra", "id", "kind", "name")
 
@@ -29,11 +68,22 @@ class _Call:
 
 
 class ChoiceBuilder:
-    """Takes the deltas of one choice; gives the `Choice`."""
+    """Collects the deltas of one choice and builds the `Choice`."""
 
     __slots__ = (
-        "_calls", "_details", "_extra", "_lists", "_slots", "finish", "index", "logprobs", "native", "reasoning",
-        "refusal", "role", "text",
+        "_call_at",
+        "_calls",
+        "_details",
+        "_extra",
+        "_lists",
+        "finish",
+        "index",
+        "logprobs",
+        "native",
+        "reasoning",
+        "refusal",
+        "role",
+        "text",
     )  # fmt: skip
 
     def __init__(self, index: int) -> None:
@@ -45,35 +95,38 @@ class ChoiceBuilder:
         self.finish: str | None = None
         self.native: str | None = None
         self.logprobs: object = None
-        self._calls: list[_Call] = []
-        self._slots: dict[int, _Call] = {}
+        self._calls: list[_ToolCallBuilder] = []
+        self._call_at: dict[int, _ToolCallBuilder] = {}
         self._details: list[JSON] = []
         self._lists: dict[str, list[JSON]] = {}
         self._extra: dict[str, object] = {}
 
-    def rare(self, delta: JSON) -> tuple[tuple[ToolCallDelta, ...], tuple[JSON, ...]]:
-        """Take what most deltas do not have: tool calls, reasoning blocks, annotations, images, audio, unknown."""
-        calls = tuple(self._tool_call(piece) for piece in objects(delta.get("tool_calls")))
-        details = objects(delta.get("reasoning_details"))
+    def add_rare_fields(self, delta: JSON) -> tuple[tuple[ToolCallDelta, ...], tuple[JSON, ...]]:
+        """Add what most deltas do not have; the result is the tool call pieces and the reasoning blocks among it.
+
+        Annotations, images, audio and fields that llmkit does not know are collected as well.
+        """
+        calls = tuple(self._add_tool_call(fragment) for fragment in as_objects(delta.get("tool_calls")))
+        details = as_objects(delta.get("reasoning_details"))
         self._details += details
         for key, value in delta.items():
-            if key in _READ or value is None:
+            if key in _READ_ELSEWHERE or value is None:
                 continue
             if key in ("annotations", "images"):
-                self._lists.setdefault(key, []).extend(objects(value))
+                self._lists.setdefault(key, []).extend(as_objects(value))
             elif isinstance(value, dict):
-                self._extra[key] = _join(mapping(self._extra.get(key)), value)
+                self._extra[key] = _join_objects(as_mapping(self._extra.get(key)), value)
             elif value not in ("", []):
                 self._extra[key] = value
         return calls, details
 
     def end(self, finish: str | None, native: str | None) -> None:
-        """Take a finish reason; the first of each stands."""
+        """Add a finish reason; the first one of each kind is kept."""
         self.finish = self.finish or finish
         self.native = self.native or native
 
     def add_logprobs(self, value: object) -> None:
-        """Join the token lists of the chunks' `logprobs`; a value of another shape replaces what was there."""
+        """Add the `logprobs` of a chunk: token lists are joined, a value of another shape replaces what was there."""
         old = self.logprobs
         if not (isinstance(old, dict) and isinstance(value, dict)):
             self.logprobs = value
@@ -84,68 +137,69 @@ class ChoiceBuilder:
             joined[key] = [*known, *items] if isinstance(known, list) and isinstance(items, list) else items or known
         self.logprobs = joined
 
-    def _tool_call(self, piece: JSON) -> ToolCallDelta:
-        call = self._call_of(piece)
-        kind = text(piece.get("type")) or ("custom" if isinstance(piece.get("custom"), dict) else None)
+    def _add_tool_call(self, fragment: JSON) -> ToolCallDelta:
+        call = self._find_or_add_call(fragment)
+        kind = as_text(fragment.get("type")) or ("custom" if isinstance(fragment.get("custom"), dict) else None)
         if kind:
             call.kind = kind
-        body = mapping(piece.get("custom" if call.kind == "custom" else "function"))
-        name = text(body.get("name")) or ""
+        body = as_mapping(fragment.get("custom" if call.kind == "custom" else "function"))
+        name = as_text(body.get("name")) or ""
         raw = body.get("input" if call.kind == "custom" else "arguments")
         if raw is not None and not isinstance(raw, str):
             raw = json.dumps(raw)
-        identity = text(piece.get("id")) or None
+        identity = as_text(fragment.get("id")) or None
         call.id = call.id or identity
         call.name = call.name or name
-        call.extra.update(call_extra(piece))
+        call.extra.update(pick_call_extra(fragment))
         if raw:
             call.arguments.append(raw)
         return ToolCallDelta(self._calls.index(call), identity, FunctionCall(name, raw or ""), call.kind)
 
-    def _call_of(self, piece: JSON) -> _Call:
-        """The call that a piece belongs to.
-
-        The index says which. Some upstreams leave it out, or use one index for several whole calls; then a new id
-        begins a new call, and a piece without an id goes to the call before it.
-        """
-        index = place(piece.get("index"))
-        identity = text(piece.get("id")) or None
+    def _find_or_add_call(self, fragment: JSON) -> _ToolCallBuilder:
+        """The call that a fragment belongs to, or the new call that it begins; the top of this module has the rules."""
+        index = as_index(fragment.get("index"))
+        identity = as_text(fragment.get("id")) or None
         if index is None:
             known = next((call for call in self._calls if identity and call.id == identity), None)
-            if known is None and self._calls and identity is None and not mapping(piece.get("function")).get("name"):
+            if (
+                known is None
+                and self._calls
+                and identity is None
+                and not as_mapping(fragment.get("function")).get("name")
+            ):
                 known = self._calls[-1]
-            return known or self._new()
-        call = self._slots.get(index)
-        if call is None or self._begins(piece, call, identity):
-            call = self._slots[index] = self._new()
+            return known or self._add_call()
+        call = self._call_at.get(index)
+        if call is None or self._is_new_call(fragment, call, identity):
+            call = self._call_at[index] = self._add_call()
         return call
 
-    def _begins(self, piece: JSON, call: _Call, identity: str | None) -> bool:
-        """Does a piece begin a new call, although its index is taken? Only one with a name can."""
-        name = mapping(piece.get("function")).get("name")
+    def _is_new_call(self, fragment: JSON, call: _ToolCallBuilder, identity: str | None) -> bool:
+        """Does a fragment begin a new call, although its index is taken? Only a fragment with a name can."""
+        name = as_mapping(fragment.get("function")).get("name")
         if not name:
             return False
         if identity and call.id and identity != call.id:
             return True
         return bool(call.name) and (name != call.name or _is_json("".join(call.arguments)))
 
-    def _new(self) -> _Call:
-        call = _Call()
+    def _add_call(self) -> _ToolCallBuilder:
+        call = _ToolCallBuilder()
         self._calls.append(call)
         return call
 
-    def delivered(self) -> bool:
-        """Has anything come that a caller would miss?"""
+    def has_content(self) -> bool:
+        """Has anything come that a user would miss if it were lost?"""
         return bool(self.text or self.reasoning or self.refusal or self._calls or self._details or self._lists)
 
     def build(self) -> Choice:
-        """The choice as far as it has come."""
+        """The choice, as far as its deltas have come."""
         audio = self._extra.get("audio")
         details = merge_details(self._details)
         message = Message(
             role=self.role,
             content="".join(self.text) if self.text else None,
-            reasoning="".join(self.reasoning) or details_text(details),
+            reasoning="".join(self.reasoning) or join_details_text(details),
             refusal="".join(self.refusal) or None,
             reasoning_details=details,
             tool_calls=tuple(
@@ -161,7 +215,7 @@ class ChoiceBuilder:
 
 
 def _is_json(text: str) -> bool:
-    """Is it a whole JSON document?"""
+    """Is the text a complete JSON document?"""
     try:
         json.loads(text)
     except (ValueError, RecursionError):
@@ -169,12 +223,12 @@ def _is_json(text: str) -> bool:
     return True
 
 
-def _join(old: JSON, new: JSON) -> dict[str, object]:
-    """Two pieces of one object: text that comes in fragments is joined, of the rest the last stands."""
+def _join_objects(old: JSON, new: JSON) -> dict[str, object]:
+    """The object that two pieces make up: fragmented texts are joined, of each other field the last value is kept."""
     joined = dict(old)
     for key, value in new.items():
         known = joined.get(key)
-        if key in _FRAGMENTS and isinstance(known, str) and isinstance(value, str):
+        if key in _FRAGMENTED_TEXTS and isinstance(known, str) and isinstance(value, str):
             joined[key] = known + value
         elif value is not None:
             joined[key] = value

@@ -5,11 +5,11 @@ from __future__ import annotations
 from llmkit.errors import ResponseTooLarge
 
 #: Longest single line that is kept in memory.
-LINE_LIMIT = 32 * 1024 * 1024
+MAX_LINE_BYTES = 32 * 1024 * 1024
 
 
 class NDJSONDecoder:
-    """Feed it reads, take lines. `feed(b"")` says that the body ended and gives an unterminated last line."""
+    """Turns the bytes of a stream into its lines. `feed(b"")` says that the body has ended, and gives the last line."""
 
     __slots__ = ("_buffer", "_scanned")
 
@@ -21,7 +21,7 @@ class NDJSONDecoder:
         """The lines that `data` completes, without line ends.
 
         Raises:
-            ResponseTooLarge: a line longer than `LINE_LIMIT`.
+            ResponseTooLarge: a line is longer than `MAX_LINE_BYTES`.
         """
         buffer = self._buffer
         if not data:
@@ -32,8 +32,8 @@ class NDJSONDecoder:
         end = buffer.rfind(b"\n", self._scanned)
         if end < 0:
             self._scanned = len(buffer)
-            if self._scanned > LINE_LIMIT:
-                raise ResponseTooLarge(f"a single line of the stream is longer than {LINE_LIMIT} bytes")
+            if self._scanned > MAX_LINE_BYTES:
+                raise ResponseTooLarge(f"a single line of the stream is longer than {MAX_LINE_BYTES} bytes")
             return []
         lines = bytes(buffer[:end]).split(b"\n")
         del buffer[: end + 1]

@@ -10,23 +10,30 @@ from typing import NamedTuple
 from llmkit.errors import ResponseTooLarge
 
 #: Longest single event that is kept in memory. One event can hold a whole generated image.
-EVENT_LIMIT = 32 * 1024 * 1024
+MAX_EVENT_BYTES = 32 * 1024 * 1024
 _BOM = b"\xef\xbb\xbf"
 
 
 class Event(NamedTuple):
-    """One event. `data` are the raw bytes of its data lines, joined by LF; decode as UTF-8 with replacement."""
+    """One event. `data` holds the raw bytes of its data lines, joined by LF: UTF-8, to be decoded with replacement."""
 
     data: bytes
     event: str = "message"
     id: str = ""
 
 
-_new = tuple.__new__  # What the class does, without a call through its constructor for each event.
+#: What the constructor of `Event` does in the end; called directly, it saves a Python call for each event.
+_new_event = tuple.__new__
 
 
 class SSEDecoder:
-    """Feed it reads, take events. An event that no blank line closes before the end is discarded."""
+    """Turns the bytes of a stream into its events.
+
+    The buffer holds what has come of the event that is not closed yet. An event is closed by a blank line; one that the
+    end of the stream cuts off is discarded, as the algorithm says. Line ends become LF before anything else, so that a
+    blank line is always two LF in a row, and `_scanned` says how much of the buffer has been searched for them. Most
+    reads hold whole events and find the buffer empty: those are split without being copied into it.
+    """
 
     __slots__ = ("_after_cr", "_buffer", "_id", "_scanned", "_started", "reconnection_time")
 
@@ -40,51 +47,51 @@ class SSEDecoder:
         self.reconnection_time: int | None = None
 
     def feed(self, data: bytes) -> list[Event]:
-        """The events that `data` completes.
+        """The events that `data` completes; `data` may be split from the stream anywhere.
 
         Raises:
-            ResponseTooLarge: an event longer than `EVENT_LIMIT`.
+            ResponseTooLarge: an event is longer than `MAX_EVENT_BYTES`.
         """
         if not data:
             return []
         if self._after_cr or b"\r" in data:
-            data = self._line_feeds(data)
+            data = self._to_line_feeds(data)
         buffer = self._buffer
         if not buffer and self._started and data[-2:] == b"\n\n":
-            return self._events(data[:-2].split(b"\n\n"))  # A read of whole events, as most are.
+            return self._parse_blocks(data[:-2].split(b"\n\n"))  # A read of whole events, as most are.
         buffer += data
         if not self._started and not self._strip_bom():
             return []
         end = buffer.rfind(b"\n\n", max(self._scanned - 1, 0))
         if end < 0:
             self._scanned = len(buffer)
-            if self._scanned > EVENT_LIMIT:
-                raise ResponseTooLarge(f"a single event of the stream is longer than {EVENT_LIMIT} bytes")
+            if self._scanned > MAX_EVENT_BYTES:
+                raise ResponseTooLarge(f"a single event of the stream is longer than {MAX_EVENT_BYTES} bytes")
             return []
         blocks = bytes(buffer[:end]).split(b"\n\n")
         del buffer[: end + 2]
         self._scanned = len(buffer)
-        return self._events(blocks)
+        return self._parse_blocks(blocks)
 
-    def _events(self, blocks: list[bytes]) -> list[Event]:
+    def _parse_blocks(self, blocks: list[bytes]) -> list[Event]:
         events: list[Event] = []
         for block in blocks:
             # Nearly every block is one data line, read here without a look at its fields.
             if block[:6] == b"data: " and b"\n" not in block:
-                events.append(_new(Event, (block[6:], "message", self._id)))
-            elif event := self._block(block):
+                events.append(_new_event(Event, (block[6:], "message", self._id)))
+            elif event := self._parse_block(block):
                 events.append(event)
         return events
 
-    def _line_feeds(self, data: bytes) -> bytes:
-        """CR and CRLF become LF. A CR at the end of a read counts at once; an LF that follows belongs to it."""
-        first_half, self._after_cr = self._after_cr, data[-1:] == b"\r"
-        if first_half and data[:1] == b"\n":
+    def _to_line_feeds(self, data: bytes) -> bytes:
+        """The bytes with LF for CR and CRLF. A CR at the end of a read counts at once; an LF after it is dropped."""
+        follows_cr, self._after_cr = self._after_cr, data[-1:] == b"\r"
+        if follows_cr and data[:1] == b"\n":
             data = data[1:]
         return data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
 
     def _strip_bom(self) -> bool:
-        """Drop one leading byte-order mark. False: too few bytes to tell."""
+        """Drop one leading byte-order mark. The result is false while there are too few bytes to tell."""
         if len(self._buffer) < len(_BOM) and _BOM.startswith(self._buffer):
             return False
         if self._buffer.startswith(_BOM):
@@ -92,7 +99,7 @@ class SSEDecoder:
         self._started = True
         return True
 
-    def _block(self, block: bytes) -> Event | None:
+    def _parse_block(self, block: bytes) -> Event | None:
         data: list[bytes] = []
         kind = ""
         for line in block.split(b"\n"):

@@ -14,9 +14,9 @@ from decimal import Decimal
 from llmkit.errors import AuthFailed, ConnectionFailed, LLMError, LLMTimeout, MalformedResponse
 from llmkit.provider import HTTPRequest, Operation
 from llmkit.types import ModelInfo, Pricing
-from llmkit.wire.chat_reply import mapping, objects, text
+from llmkit.wire.chat_reply import as_mapping, as_objects, as_text
 from llmkit.wire.jsonbytes import decode_object, encode
-from llmkit.wire.numbers import count
+from llmkit.wire.numbers import as_count
 from llmkit_ollama.names import full_name, is_cloud_model
 
 JSON = Mapping[str, object]
@@ -53,7 +53,7 @@ def list_models(provider: str) -> Operation[Sequence[ModelInfo]]:
     rows = decode_object(reply.body, "the list of models").get("models", "")
     if rows is not None and not isinstance(rows, list):
         raise MalformedResponse("the list of models is no list")
-    found = [made for row in objects(rows) if (made := _listed(provider, row)) is not None]
+    found = [made for row in as_objects(rows) if (made := _listed(provider, row)) is not None]
     if any(_is_here(info) for info in found):
         running = yield from _running()
         found = [_loaded(info, running) for info in found]
@@ -80,7 +80,7 @@ def model_details(listed: ModelInfo) -> Operation[ModelInfo]:
 def server_version() -> Operation[str | None]:
     """The version that the server says it has."""
     reply = yield HTTPRequest("/api/version", method="GET")
-    return text(decode_object(reply.body, "the version").get("version")) or None
+    return as_text(decode_object(reply.body, "the version").get("version")) or None
 
 
 def _shown(info: ModelInfo) -> Operation[ModelInfo]:
@@ -92,27 +92,27 @@ def _running() -> Operation[Mapping[str, JSON]]:
     """The rows of the loaded models by full name; none where the server does not say."""
     try:
         reply = yield HTTPRequest("/api/ps", method="GET")
-        rows = objects(decode_object(reply.body, "the list of loaded models").get("models"))
+        rows = as_objects(decode_object(reply.body, "the list of loaded models").get("models"))
     except LLMError:
         return {}
     return {full_name(name): row for row in rows if (name := _name(row)) is not None}
 
 
 def _name(row: JSON) -> str | None:
-    return text(row.get("name")) or text(row.get("model")) or None
+    return as_text(row.get("name")) or as_text(row.get("model")) or None
 
 
 def _listed(provider: str, row: JSON) -> ModelInfo | None:
     name = _name(row)
     if name is None:
         return None
-    details = mapping(row.get("details"))
+    details = as_mapping(row.get("details"))
     made = ModelInfo(
         name,
         provider,
-        context_length=count(details.get("context_length")) or None,
+        context_length=as_count(details.get("context_length")) or None,
         created=_day(row.get("modified_at")),
-        size=count(row.get("size")),
+        size=as_count(row.get("size")),
         extra=_extra(row),
     )
     return _capable(_priced(made), row.get("capabilities"))
@@ -121,11 +121,11 @@ def _listed(provider: str, row: JSON) -> ModelInfo | None:
 def _described(info: ModelInfo, shown: JSON) -> ModelInfo:
     """`info` with what `/api/show` says."""
     extra = {**info.extra, **_extra(shown)}
-    if found := _NUM_CTX.search(text(shown.get("parameters")) or ""):
+    if found := _NUM_CTX.search(as_text(shown.get("parameters")) or ""):
         extra["num_ctx"] = int(found[1])
     made = replace(
         info,
-        context_length=_trained(mapping(shown.get("model_info"))) or info.context_length,
+        context_length=_trained(as_mapping(shown.get("model_info"))) or info.context_length,
         created=info.created or _day(shown.get("modified_at")),
         extra=extra,
     )
@@ -136,11 +136,11 @@ def _loaded(info: ModelInfo, running: Mapping[str, JSON]) -> ModelInfo:
     """`info` with the context that it runs with, if it is loaded."""
     row = running.get(full_name(info.id), {})
     extra = {key: value for key, value in info.extra.items() if key not in _LOADED}
-    if (used := count(row.get("size_vram"))) is not None:
+    if (used := as_count(row.get("size_vram"))) is not None:
         extra["size_vram"] = used
-    if expires := text(row.get("expires_at")):
+    if expires := as_text(row.get("expires_at")):
         extra["expires_at"] = expires
-    return replace(info, running_context=count(row.get("context_length")) or None, extra=extra)
+    return replace(info, running_context=as_count(row.get("context_length")) or None, extra=extra)
 
 
 def _capable(info: ModelInfo, said: object) -> ModelInfo:
@@ -175,21 +175,21 @@ def _priced(info: ModelInfo) -> ModelInfo:
 
 
 def _extra(row: JSON) -> dict[str, object]:
-    details = mapping(row.get("details"))
+    details = as_mapping(row.get("details"))
     made = {key: details.get(name) for key, name in _DETAILS.items()} | {key: row.get(key) for key in _ROW}
     return {key: value for key, value in made.items() if isinstance(value, str) and (value or key == "format")}
 
 
 def _trained(info: JSON) -> int | None:
     """The context that the model was trained with."""
-    architecture = text(info.get("general.architecture"))
-    return count(info.get(f"{architecture}.context_length")) or None
+    architecture = as_text(info.get("general.architecture"))
+    return as_count(info.get(f"{architecture}.context_length")) or None
 
 
 def _day(value: object) -> date | None:
     """The day of a time stamp; a cloud model has the year 1, which is no day."""
     try:
-        day = date.fromisoformat((text(value) or "")[:10])
+        day = date.fromisoformat((as_text(value) or "")[:10])
     except ValueError:
         return None
     return day if day.year > 1 else None

@@ -23,7 +23,7 @@ def with_tool_names(messages: Sequence[Message]) -> Sequence[Message]:
     return made
 
 
-def message_dict(message: Message) -> dict[str, object]:
+def message_to_dict(message: Message) -> dict[str, object]:
     """One turn in Ollama's shape. A developer turn becomes a system turn, since few model templates know the former.
 
     Raises:

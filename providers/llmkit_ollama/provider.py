@@ -20,12 +20,12 @@ from llmkit.provider import (
 from llmkit.types import Response, Secret, Settings
 from llmkit.wire import cache_marks
 from llmkit.wire import chat_errors as errors
-from llmkit.wire.chat_reply import delivered
-from llmkit.wire.chat_request import each_turn, json_schema_of, response_format
+from llmkit.wire.chat_reply import has_content
+from llmkit.wire.chat_request import build_response_format, build_turns, find_json_schema
 from llmkit.wire.jsonbytes import decode_cut, decode_object, encode
 from llmkit_ollama.answers import JSON, assemble, error_of
 from llmkit_ollama.host import is_cloud, parse_host
-from llmkit_ollama.messages import message_dict, with_tool_names
+from llmkit_ollama.messages import message_to_dict, with_tool_names
 from llmkit_ollama.names import ALIASES, full_name, is_cloud_model
 from llmkit_ollama.options import THINK, OllamaOptions
 from llmkit_ollama.schemas import inline
@@ -84,16 +84,16 @@ class OllamaProvider(BaseProvider):
         settings = call.settings
         body: dict[str, object] = {
             "model": call.model,
-            "messages": each_turn(with_tool_names(call.messages), message_dict),
+            "messages": build_turns(with_tool_names(call.messages), message_to_dict),
             "stream": call.stream,
         }
         options: dict[str, object] = {_OPTIONS[name]: value for name, value in settings.items() if name in _OPTIONS}
         if (stop := settings.get("stop")) is not None:
             options["stop"] = [stop] if isinstance(stop, str) else list(cast("Sequence[str]", stop))
         if tools := settings.get("tools"):
-            body["tools"] = [inline(tool) for tool in cast("Sequence[JSON]", cache_marks.tools_without(tools))]
+            body["tools"] = [inline(tool) for tool in cast("Sequence[JSON]", cache_marks.remove_tool_marks(tools))]
         if (structured := settings.get("structured")) is not None:
-            schema = json_schema_of(cast("JSON", structured))
+            schema = find_json_schema(cast("JSON", structured))
             body["format"] = "json" if schema is None else inline(schema)
         if (think := self._think(settings.get("reasoning"))) is not None:
             body["think"] = think
@@ -121,7 +121,7 @@ class OllamaProvider(BaseProvider):
     def check(self, call: Call) -> None:
         """See `BaseProvider`."""
         if (structured := call.settings.get("structured")) is not None:
-            response_format(cast("JSON", structured))
+            build_response_format(cast("JSON", structured))
         own = call.options.think if isinstance(call.options, OllamaOptions) else None
         asked = self._think(call.settings.get("reasoning"))
         if own is not None and asked is not None and own != asked:
@@ -151,7 +151,7 @@ class OllamaProvider(BaseProvider):
         if not isinstance(value.get("message"), dict):
             raise EmptyResponse("the reply holds no message")
         made = assemble(self.name, call, [value], free=self.is_free(call))
-        if made.finish_reason is None and not delivered(made.message):
+        if made.finish_reason is None and not has_content(made.message):
             raise EmptyResponse("the reply holds neither content nor a done_reason")
         warnings = (*made.warnings, *cut_warning(call, made.usage.prompt_tokens))
         return replace(made, raw_response=value, warnings=warnings)
@@ -176,9 +176,9 @@ class OllamaProvider(BaseProvider):
 
     def parse_error(self, call: Call, reply: HTTPReply) -> LLMError:
         """See `BaseProvider`."""
-        body = errors.error_body(reply)
+        body = errors.parse_error_body(reply)
         if body is None or 300 <= reply.status < 400:
-            return errors.without_body(reply.status, reply)
+            return errors.make_bodyless_error(reply.status, reply)
         return self.placed(error_of(body, reply.status, reply.headers), call)
 
     def placed(self, error: LLMError, call: Call) -> LLMError:

@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 from llmkit.errors import EmptyResponse, LLMError, MalformedResponse, ResponseTooLarge, StreamInterrupted
 from llmkit.provider import HTTPRequest
 from llmkit.types import PullProgress, scrub
-from llmkit.wire.chat_reply import text
+from llmkit.wire.chat_reply import as_text
 from llmkit.wire.jsonbytes import decode, encode
 from llmkit.wire.ndjson import NDJSONDecoder
-from llmkit.wire.numbers import count
+from llmkit.wire.numbers import as_count
 from llmkit_ollama.answers import JSON, PULL_AGAIN
 
 
@@ -63,13 +63,13 @@ class OllamaPull:
         if event.get("error"):
             self._error = self._error_of(event)
             return None
-        status = text(event.get("status"))
+        status = as_text(event.get("status"))
         if not status:
             return None
         self._began = True
         self._done = status == "success"
-        digest = text(event.get("digest")) or None
-        return PullProgress(status, digest, count(event.get("completed")), count(event.get("total")))
+        digest = as_text(event.get("digest")) or None
+        return PullProgress(status, digest, as_count(event.get("completed")), as_count(event.get("total")))
 
     def finish(self) -> None:
         """See `llmkit.provider.OperationDecoder`."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from llmkit.errors import EmptyResponse, LLMError, MalformedResponse, ResponseTooLarge, StreamInterrupted
 from llmkit.types import Chunk, ChunkChoice, Delta, FunctionCall, Response, ToolCallDelta, scrub
-from llmkit.wire.chat_reply import mapping, objects, text
+from llmkit.wire.chat_reply import as_mapping, as_objects, as_text
 from llmkit.wire.jsonbytes import decode
 from llmkit.wire.ndjson import NDJSONDecoder
 from llmkit_ollama.answers import JSON, assemble, error_of, finish_reason, tool_calls
@@ -69,9 +69,9 @@ class OllamaDecoder:
         return self._chunk(event)
 
     def _chunk(self, event: JSON) -> Chunk:
-        message = mapping(event.get("message"))
-        content = text(message.get("content")) or ""
-        thought = text(message.get("thinking")) or None
+        message = as_mapping(event.get("message"))
+        content = as_text(message.get("content")) or ""
+        thought = as_text(message.get("thinking")) or None
         if content:
             self._text.append(content)
         if thought:
@@ -84,13 +84,13 @@ class OllamaDecoder:
                 for index, call in enumerate(made)
             )
             self._calls += len(made)
-        logprobs = objects(event.get("logprobs"))
+        logprobs = as_objects(event.get("logprobs"))
         if pieces or logprobs:
             self._rare.append({"message": {"tool_calls": message.get("tool_calls")}, "logprobs": list(logprobs)})
         finish = finish_reason(event.get("done_reason"), bool(self._calls)) if self.done else None
-        delta = Delta(content, text(message.get("role")), thought, None, pieces)
+        delta = Delta(content, as_text(message.get("role")), thought, None, pieces)
         choice = ChunkChoice(delta, 0, finish, {"content": list(logprobs)} if logprobs else None)
-        return Chunk((choice,), None, text(event.get("model")))
+        return Chunk((choice,), None, as_text(event.get("model")))
 
     def _fail(self, error: LLMError) -> None:
         self._error = error

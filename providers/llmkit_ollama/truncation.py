@@ -13,8 +13,8 @@ from collections.abc import Iterator, Sequence
 from typing import cast
 
 from llmkit.provider import Call
-from llmkit.wire.chat_reply import mapping
-from llmkit.wire.numbers import count
+from llmkit.wire.chat_reply import as_mapping
+from llmkit.wire.numbers import as_count
 from llmkit_ollama.host import is_cloud
 from llmkit_ollama.names import is_cloud_model
 from llmkit_ollama.options import OllamaOptions
@@ -80,7 +80,7 @@ def _never_cuts(call: Call) -> bool:
 def _context(call: Call) -> int | None:
     """The context that the call asked for."""
     if "options" in call.extra_body:
-        return count(mapping(call.extra_body["options"]).get("num_ctx")) or None
+        return as_count(as_mapping(call.extra_body["options"]).get("num_ctx")) or None
     return call.options.num_ctx if isinstance(call.options, OllamaOptions) else None
 
 

@@ -11,9 +11,9 @@ from llmkit.errors import LLMError, MalformedResponse
 from llmkit.provider import HTTPReply, HTTPRequest, Operation
 from llmkit.types import KeyInfo, ModelEndpoint, ModelInfo
 from llmkit.wire import model_rows as models
-from llmkit.wire.chat_reply import JSON, mapping, objects, text
-from llmkit.wire.numbers import count, exact
-from llmkit.wire.prices import price, pricing
+from llmkit.wire.chat_reply import JSON, as_mapping, as_objects, as_text
+from llmkit.wire.numbers import as_count, as_exact
+from llmkit.wire.prices import parse_price, parse_pricing
 
 #: The whole list comes at once today. Should it come in pages, no more than these are asked for.
 _MOST_PAGES = 50
@@ -29,8 +29,8 @@ def list_models(provider: str) -> Operation[Sequence[ModelInfo]]:
         if path is None:
             break
         reply = yield HTTPRequest(path, method="GET")
-        page = models.document(reply, _LIST)
-        found += [model_info(row, provider) for row in models.rows_of(page, _LIST)]
+        page = models.decode_document(reply, _LIST)
+        found += [model_info(row, provider) for row in models.pick_rows(page, _LIST)]
         path = _next_page(page, path)
     return tuple(found)
 
@@ -45,8 +45,8 @@ def model_details(listed: ModelInfo) -> Operation[ModelInfo]:
         if error.status == 404:
             return listed
         raise
-    rows = mapping(_data(reply, "the answer about endpoints")).get("endpoints")
-    made = tuple(_endpoint(row) for row in objects(rows))
+    rows = as_mapping(_data(reply, "the answer about endpoints")).get("endpoints")
+    made = tuple(_endpoint(row) for row in as_objects(rows))
     return replace(listed, endpoints=tuple(item for item in made if item.provider))
 
 
@@ -69,22 +69,22 @@ def check_key() -> Operation[KeyInfo]:
 
 def model_info(row: JSON, provider: str) -> ModelInfo:
     """One row of the catalogue."""
-    made = models.model_info(row, provider, pricing(row.get("pricing")))
-    return replace(made, benchmarks=_benchmarks(mapping(row.get("benchmarks"))))
+    made = models.parse_model_info(row, provider, parse_pricing(row.get("pricing")))
+    return replace(made, benchmarks=_benchmarks(as_mapping(row.get("benchmarks"))))
 
 
 def _next_page(page: object, path: str) -> str | None:
     """Where the list goes on, always under the base URL that was asked."""
-    after = text(mapping(mapping(page).get("links")).get("next")) or ""
+    after = as_text(as_mapping(as_mapping(page).get("links")).get("next")) or ""
     query = parse_qsl(after.partition("?")[2])
     following = f"/models?{urlencode(query)}" if query else None
     return None if following == path else following
 
 
 def _benchmarks(raw: JSON) -> dict[str, float]:
-    scores = mapping(raw.get("artificial_analysis"))
-    made = {name: models.number(scores.get(f"{name}_index")) for name in _SCORES}
-    elos = [models.number(item.get("elo")) for item in objects(raw.get("design_arena"))]
+    scores = as_mapping(raw.get("artificial_analysis"))
+    made = {name: models.as_number(scores.get(f"{name}_index")) for name in _SCORES}
+    elos = [models.as_number(item.get("elo")) for item in as_objects(raw.get("design_arena"))]
     made["design_arena"] = max((elo for elo in elos if elo is not None), default=None)
     return {name: score for name, score in made.items() if score is not None}
 
@@ -93,15 +93,15 @@ def _endpoint(row: JSON) -> ModelEndpoint:
     status = row.get("status")
     latency = _median(row.get("latency_last_30m"))
     return ModelEndpoint(
-        provider=text(row.get("provider_name")) or "",
-        tag=text(row.get("tag")),
-        context_length=count(row.get("context_length")),
-        max_output=count(row.get("max_completion_tokens")),
-        pricing=pricing(row.get("pricing")),
-        quantization=text(row.get("quantization")),
-        supported_parameters=models.words(row.get("supported_parameters")),
+        provider=as_text(row.get("provider_name")) or "",
+        tag=as_text(row.get("tag")),
+        context_length=as_count(row.get("context_length")),
+        max_output=as_count(row.get("max_completion_tokens")),
+        pricing=parse_pricing(row.get("pricing")),
+        quantization=as_text(row.get("quantization")),
+        supported_parameters=models.as_words(row.get("supported_parameters")),
         healthy=status == 0 if isinstance(status, int) else None,
-        uptime=models.number(row.get("uptime_last_30m")),
+        uptime=models.as_number(row.get("uptime_last_30m")),
         latency=None if latency is None else latency / 1000,
         throughput=_median(row.get("throughput_last_30m")),
     )
@@ -109,36 +109,36 @@ def _endpoint(row: JSON) -> ModelEndpoint:
 
 def _median(value: object) -> float | None:
     """OpenRouter gives percentiles, and gave a plain number before."""
-    return models.number(mapping(value).get("p50") if isinstance(value, dict) else value)
+    return models.as_number(as_mapping(value).get("p50") if isinstance(value, dict) else value)
 
 
 def _key_info(raw: JSON) -> KeyInfo:
     manages = raw.get("is_management_key") is True or raw.get("is_provisioning_key") is True
     free = raw.get("is_free_tier")
     return KeyInfo(
-        label=text(raw.get("label")),
+        label=as_text(raw.get("label")),
         limit=_money(raw.get("limit")),
         unlimited="limit" in raw and raw["limit"] is None,
         remaining=_money(raw.get("limit_remaining")),
-        limit_reset=text(raw.get("limit_reset")),
+        limit_reset=as_text(raw.get("limit_reset")),
         usage=_money(raw.get("usage")),
         is_free_tier=free if isinstance(free, bool) else None,
         may_see_credits=manages,
-        expires=text(raw.get("expires_at")),
+        expires=as_text(raw.get("expires_at")),
     )
 
 
 def _money(value: object) -> Decimal | None:
     """USD; what is left can be below zero."""
-    amount = exact(value)
+    amount = as_exact(value)
     if amount is None or isinstance(value, str) or amount >= 0:
-        return price(value)
-    owed = price(amount.copy_negate())
+        return parse_price(value)
+    owed = parse_price(amount.copy_negate())
     return None if owed is None else owed.copy_negate()
 
 
 def _data(reply: HTTPReply, what: str) -> JSON:
-    value = mapping(models.document(reply, what)).get("data")
+    value = as_mapping(models.decode_document(reply, what)).get("data")
     if not isinstance(value, dict):
         raise MalformedResponse(f"{what} has no `data` that is an object")
     return value

@@ -25,7 +25,7 @@ from llmkit.errors import (
     ServerError,
 )
 from llmkit.types import scrub
-from llmkit.wire.chat_reply import mapping
+from llmkit.wire.chat_reply import as_mapping
 
 BY_TYPE: Mapping[str, type[LLMError]] = {
     "context_length_exceeded": ContextLengthExceeded,
@@ -81,10 +81,10 @@ PAGES: Mapping[type[LLMError], str] = {
 
 def error_class(error: Mapping[str, object]) -> type[LLMError] | None:
     """The class that OpenRouter's own codes mean; `None` where it gave none that is known."""
-    availability = mapping(error.get("availability"))
+    availability = as_mapping(error.get("availability"))
     if known := BY_AVAILABILITY.get(str(availability.get("code"))):
         return known[0]
-    metadata = mapping(error.get("metadata"))
+    metadata = as_mapping(error.get("metadata"))
     kind = str(metadata.get("error_type") or error.get("error_type") or "")
     code = error.get("code")
     if (found := BY_TYPE.get(kind)) and not (found is ServerError and isinstance(code, int) and code not in (500, 502)):
@@ -102,7 +102,7 @@ def error_class(error: Mapping[str, object]) -> type[LLMError] | None:
 def cause_text(error: Mapping[str, object]) -> str:
     """What went wrong, with the upstream's own words where OpenRouter passes them on."""
     text = str(error.get("message") or "")
-    metadata = mapping(error.get("metadata"))
+    metadata = as_mapping(error.get("metadata"))
     name, raw = metadata.get("provider_name"), metadata.get("raw")
     if name:
         text += f" (upstream {name})"
@@ -113,24 +113,24 @@ def cause_text(error: Mapping[str, object]) -> str:
 
 def hint(error: Mapping[str, object], cls: type[LLMError]) -> str | None:
     """What to do: OpenRouter's suggestions where it makes any."""
-    availability = mapping(error.get("availability"))
+    availability = as_mapping(error.get("availability"))
     known = BY_AVAILABILITY.get(str(availability.get("code")))
     said = known[1] if known else next((page for kind, page in PAGES.items() if issubclass(cls, kind)), None)
     models = availability.get("fallback_models")
     if isinstance(models, list) and models:
         named = " or ".join(str(model) for model in models[:3])
         return f"{said}. Try {named}" if said else f"Try {named}"
-    metadata = mapping(error.get("metadata"))
+    metadata = as_mapping(error.get("metadata"))
     remedy = metadata.get("remedy_hint")
     return scrub(str(remedy)) if remedy else said
 
 
 def request_stays(error: Mapping[str, object]) -> bool | None:
     """Is the same request worth sending again? `None` where OpenRouter does not say."""
-    retryable = mapping(error.get("availability")).get("retryable")
+    retryable = as_mapping(error.get("availability")).get("retryable")
     if isinstance(retryable, bool):
         return retryable
     daily = "free-models-per-day" in str(error.get("message")) or "daily" in str(
-        mapping(error.get("metadata")).get("limit_source")
+        as_mapping(error.get("metadata")).get("limit_source")
     )
     return False if daily else None

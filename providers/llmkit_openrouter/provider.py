@@ -12,7 +12,7 @@ from llmkit.types import Message, Settings
 from llmkit.wire import cache_marks
 from llmkit.wire import chat_errors as errors
 from llmkit.wire.chat import ChatProvider
-from llmkit.wire.chat_reply import mapping
+from llmkit.wire.chat_reply import as_mapping
 from llmkit_openrouter import bounds, failures, names
 from llmkit_openrouter.options import OpenRouterOptions
 from llmkit_openrouter.turns import check_turn
@@ -133,10 +133,10 @@ class OpenRouterProvider(ChatProvider):
     def _check_breakpoints(self, call: Call) -> None:
         found = 0
         for index, turn in enumerate(call.messages):
-            for mark in (mark for mark in cache_marks.marks(turn) if mark is not None):
+            for mark in (mark for mark in cache_marks.list_marks(turn) if mark is not None):
                 bounds.BREAKPOINT(f"messages[{index}]: cache_control", mark)
                 found += 1
-        found += cache_marks.marked_tools(call.settings.get("tools"))
+        found += cache_marks.count_marked_tools(call.settings.get("tools"))
         found += isinstance(call.options, OpenRouterOptions) and call.options.cache_control is not None
         if found > _MOST_BREAKPOINTS and call.model.lstrip("~").startswith("anthropic/"):
             raise BadRequest(
@@ -171,11 +171,11 @@ class OpenRouterProvider(ChatProvider):
             made = super().make_error(call, error, status, headers)
             cls = type(made)
         said = {**error, "message": failures.cause_text(error)}
-        details = {**mapping(error.get("metadata")), **mapping(error.get("availability"))}
-        made = errors.make(
+        details = {**as_mapping(error.get("metadata")), **as_mapping(error.get("availability"))}
+        made = errors.make_error(
             cls, said, status=status, headers=headers, hint=self._advice(call, error, cls), details=details
         )
-        availability = mapping(error.get("availability"))
+        availability = as_mapping(error.get("availability"))
         kind = availability.get("code") or details.get("error_type") or error.get("error_type")
         made.code = str(kind) if isinstance(kind, str) else made.code
         if (again := failures.request_stays(error)) is not None:

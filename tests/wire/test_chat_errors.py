@@ -15,7 +15,7 @@ from llmkit.errors import LLMError
 from llmkit.provider.exchange import HTTPReply
 from llmkit.provider.interface import Call
 from llmkit.types.messages import Message
-from llmkit.wire.chat_errors import classify, status_of
+from llmkit.wire.chat_errors import as_status, classify
 from llmkit_ollama import OllamaProvider
 from llmkit_openai import OpenAIProvider
 from llmkit_openrouter import OpenRouterProvider
@@ -275,7 +275,7 @@ def test_the_id_to_quote(headers: dict[str, str], expected: str | None) -> None:
 )  # fmt: skip
 def test_codes_that_stand_for_a_status(code: object, status: int | None) -> None:
     """A code inside a body stands for a status only if it is a whole number from 100 to 599."""
-    assert status_of(code) == status
+    assert as_status(code) == status
 
 
 def test_a_wrapped_list_is_read() -> None:

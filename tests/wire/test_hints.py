@@ -11,8 +11,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from llmkit.wire.numbers import LONGEST_WAIT as LONGEST
-from llmkit.wire.retry_after import retry_after
+from llmkit.wire.numbers import LONGEST_WAIT_SECONDS as LONGEST
+from llmkit.wire.retry_after import read_retry_after
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,7 +64,7 @@ NOW: Final = 1_789_302_400.0
 )
 def test_headers_that_say_how_long(headers: dict[str, str], expected: float) -> None:
     """Each form of a hint is read, in the order of trust."""
-    assert retry_after(headers, {}, NOW) == pytest.approx(expected, abs=1e-3)
+    assert read_retry_after(headers, {}, NOW) == pytest.approx(expected, abs=1e-3)
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_headers_that_say_how_long(headers: dict[str, str], expected: float) -> 
 @pytest.mark.parametrize("name", ["retry-after", "retry-after-ms", "x-ratelimit-reset", "x-ratelimit-reset-tokens"])
 def test_what_is_no_usable_hint(name: str, value: str) -> None:
     """A hint that is no number, lies in the past or beyond a day is ignored."""
-    assert retry_after({name: value}, {}, NOW) is None
+    assert read_retry_after({name: value}, {}, NOW) is None
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_what_is_no_usable_hint(name: str, value: str) -> None:
 @pytest.mark.parametrize("name", ["x-ratelimit-reset", "x-ratelimit-reset-requests"])
 def test_a_span_that_is_none_is_no_wait_of_zero(name: str, value: str) -> None:
     """A span that cannot be read is ignored; it is not taken for no wait at all."""
-    assert retry_after({name: value}, {}, NOW) is None
+    assert read_retry_after({name: value}, {}, NOW) is None
 
 
 @pytest.mark.parametrize(
@@ -115,14 +115,14 @@ def test_a_span_that_is_none_is_no_wait_of_zero(name: str, value: str) -> None:
 )
 def test_what_the_error_itself_says(details: dict[str, Any], expected: float | None) -> None:
     """OpenRouter's `retry_after` and the headers that it mirrors in the error are read too."""
-    found = retry_after({}, details, NOW)
+    found = read_retry_after({}, details, NOW)
     assert found == (None if expected is None else pytest.approx(expected, abs=1e-3))
 
 
 def test_a_header_outranks_the_error() -> None:
     """What the reply's own headers say comes before what its body says."""
-    assert retry_after({"retry-after": "1"}, {"retry_after": 9}, NOW) == 1.0
-    assert retry_after({"x-ratelimit-reset": "9"}, {"retry_after": 1}, NOW) == 1.0
+    assert read_retry_after({"retry-after": "1"}, {"retry_after": 9}, NOW) == 1.0
+    assert read_retry_after({"x-ratelimit-reset": "9"}, {"retry_after": 1}, NOW) == 1.0
 
 
 @pytest.fixture(params=["Etc/UTC", "Asia/Kolkata", "America/New_York"])
@@ -140,7 +140,7 @@ def zone(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Ite
 @pytest.mark.parametrize("ending", ["GMT", "+0000", "-0000", "UTC", ""])
 def test_a_date_does_not_depend_on_the_time_zone(zone: str, ending: str) -> None:
     """An HTTP date is in universal time, whatever zone the program runs in and however the date says so."""
-    assert retry_after({"retry-after": f"Sun, 13 Sep 2026 12:27:10 {ending}".strip()}, {}, NOW) == 30.0
+    assert read_retry_after({"retry-after": f"Sun, 13 Sep 2026 12:27:10 {ending}".strip()}, {}, NOW) == 30.0
 
 
 NUMBERS: Final = st.one_of(
@@ -176,5 +176,5 @@ DETAILS: Final = st.fixed_dictionaries(
 @example({"x-ratelimit-reset": "9" * 5000}, {"retry_after": 10**5000}, NOW)
 def test_a_hint_is_a_wait_or_nothing(headers: dict[str, str], details: dict[str, Any], now: float) -> None:
     """Whatever is said, a hint is a number of seconds from 0 to a day, or None; nothing is ever raised."""
-    wait = retry_after(headers, details, now)
+    wait = read_retry_after(headers, details, now)
     assert wait is None or (isinstance(wait, float) and 0 <= wait <= LONGEST)

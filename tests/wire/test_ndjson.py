@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmkit.errors import ResponseTooLarge
-from llmkit.wire.ndjson import LINE_LIMIT, NDJSONDecoder
+from llmkit.wire.ndjson import MAX_LINE_BYTES, NDJSONDecoder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -99,9 +99,9 @@ def test_an_endless_line_is_refused() -> None:
     """A line that does not end is read up to the limit and no further."""
     decoder = NDJSONDecoder()
     filler = b"x" * 65536
-    for _ in range(LINE_LIMIT // len(filler)):
+    for _ in range(MAX_LINE_BYTES // len(filler)):
         assert decoder.feed(filler) == []
-    with pytest.raises(ResponseTooLarge, match=str(LINE_LIMIT)):
+    with pytest.raises(ResponseTooLarge, match=str(MAX_LINE_BYTES)):
         decoder.feed(filler)
 
 

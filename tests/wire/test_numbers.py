@@ -15,10 +15,21 @@ from llmkit.provider.interface import Call
 from llmkit.provider.registry import get_provider
 from llmkit.types.messages import Message
 from llmkit.types.usage import MOST, Cost, add, believed
-from llmkit.wire.chat_errors import error_body
+from llmkit.wire.chat_errors import parse_error_body
 from llmkit.wire.jsonbytes import decode, decode_exact, decode_object
-from llmkit.wire.numbers import MOST_COUNT, MOST_INDEX, count, dollars, doubt, exact, is_exact, is_number, place, real
-from llmkit.wire.prices import price
+from llmkit.wire.numbers import (
+    MAX_COUNT,
+    MAX_INDEX,
+    as_count,
+    as_dollars,
+    as_exact,
+    as_index,
+    as_real,
+    describe_doubt,
+    is_exact,
+    is_number,
+)
+from llmkit.wire.prices import parse_price
 from llmkit_openrouter.catalogue import check_key
 
 if TYPE_CHECKING:
@@ -39,7 +50,7 @@ ABSURD: Final = [
 @pytest.mark.parametrize("value", NO_NUMBERS, ids=repr)
 def test_what_is_no_number(value: Any) -> None:
     """It is absent to every reader: no underscores, no digits of other scripts, no NaN, no signs, no blanks."""
-    assert [read(value) for read in (exact, dollars, count, place, real, price)] == [None] * 6
+    assert [read(value) for read in (as_exact, as_dollars, as_count, as_index, as_real, parse_price)] == [None] * 6
     assert not is_number(value)
     assert not is_exact(value)
 
@@ -47,9 +58,9 @@ def test_what_is_no_number(value: Any) -> None:
 @pytest.mark.parametrize("figure", ["0", "-0.0", "7", "0.1", "1e-9", "1E+3", "0.000123456789012345678901", "007", "0e0"])
 def test_a_number_is_read_to_its_last_digit(figure: str) -> None:
     """A number, and text that stands for one, is the same `Decimal`; a cost of minus nothing is nothing."""
-    assert exact(figure) == exact(Decimal(figure)) == Decimal(figure)
-    assert str(dollars(figure)) == str(Decimal(figure)).removeprefix("-")
-    assert real(figure) == float(figure)
+    assert as_exact(figure) == as_exact(Decimal(figure)) == Decimal(figure)
+    assert str(as_dollars(figure)) == str(Decimal(figure)).removeprefix("-")
+    assert as_real(figure) == float(figure)
 
 
 @pytest.mark.parametrize(
@@ -63,10 +74,10 @@ def test_a_number_is_read_to_its_last_digit(figure: str) -> None:
 )  # fmt: skip
 def test_the_bounds_of_money(value: Any, known: bool) -> None:
     """Nothing costs more than a million dollars, less than nothing, or a figure of more places than one can add up."""
-    assert (dollars(value) is not None) is known
+    assert (as_dollars(value) is not None) is known
 
 
-@pytest.mark.parametrize(("read", "most"), [(count, MOST_COUNT), (place, MOST_INDEX)])
+@pytest.mark.parametrize(("read", "most"), [(as_count, MAX_COUNT), (as_index, MAX_INDEX)])
 def test_the_bounds_of_a_whole_number(read: Any, most: int) -> None:
     """It may be written as a whole number, a decimal or a float, from 0 to its bound; text is none."""
     for value in (0, most, Decimal(most), float(most), Decimal("1e1"), 10.0, Decimal("0e999999999"), -0.0):
@@ -83,12 +94,12 @@ def test_one_absurd_number_spoils_no_document(figure: str) -> None:
     assert decode(body)["said"] == "hi"  # type: ignore[index]
     for usage in (decode_exact(body)["usage"], decode_object(body, "the reply")["usage"]):  # type: ignore[index]
         assert usage["prompt_tokens"] == 3
-        assert dollars(usage["cost"]) is None
+        assert as_dollars(usage["cost"]) is None
         assert is_exact(usage["cost"])
-        assert len(doubt("a cost", usage["cost"])) < 120
+        assert len(describe_doubt("a cost", usage["cost"])) < 120
         json.dumps(usage, default=str)
     error = b'{"error": {"message": "no such model", "code": %s}}' % figure.encode()
-    assert (error_body(HTTPReply(404, {}, error)) or {})["message"] == "no such model"
+    assert (parse_error_body(HTTPReply(404, {}, error)) or {})["message"] == "no such model"
 
 
 @given(
@@ -100,14 +111,14 @@ def test_one_absurd_number_spoils_no_document(figure: str) -> None:
 )
 def test_no_number_makes_a_reader_raise(value: Any) -> None:
     """Any value is a figure within its bound, or absent."""
-    assert (count(value) or 0) <= MOST_COUNT
-    assert (place(value) or 0) <= MOST_INDEX
-    assert (dollars(value) or 0) <= MOST
-    exact(value)
-    real(value)
-    price(value)
+    assert (as_count(value) or 0) <= MAX_COUNT
+    assert (as_index(value) or 0) <= MAX_INDEX
+    assert (as_dollars(value) or 0) <= MOST
+    as_exact(value)
+    as_real(value)
+    parse_price(value)
     if is_number(value):
-        doubt("a figure", value)
+        describe_doubt("a figure", value)
 
 
 def test_sums_are_exact_and_raise_nothing() -> None:

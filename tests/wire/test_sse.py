@@ -14,7 +14,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from llmkit.errors import ResponseTooLarge
-from llmkit.wire.sse import EVENT_LIMIT, SSEDecoder
+from llmkit.wire.sse import MAX_EVENT_BYTES, SSEDecoder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -154,9 +154,9 @@ def test_a_retry_of_many_digits_is_harmless() -> None:
 def test_an_endless_event_is_refused(filler: bytes) -> None:
     """An event that no blank line ends is read up to the limit and no further."""
     decoder = SSEDecoder()
-    for _ in range(EVENT_LIMIT // len(filler)):
+    for _ in range(MAX_EVENT_BYTES // len(filler)):
         assert decoder.feed(filler) == []
-    with pytest.raises(ResponseTooLarge, match=str(EVENT_LIMIT)):
+    with pytest.raises(ResponseTooLarge, match=str(MAX_EVENT_BYTES)):
         decoder.feed(filler)
 
 
@@ -172,5 +172,5 @@ def test_many_small_events_count_alone() -> None:
     """The limit is for one event: a long stream of short ones passes it without an error."""
     decoder = SSEDecoder()
     block = b"data: " + b"x" * 1018 + b"\n\n"
-    read_so_far = sum(len(decoder.feed(block * 1024)) for _ in range(EVENT_LIMIT // (1024 * 1024) + 1))
-    assert read_so_far == 1024 * (EVENT_LIMIT // (1024 * 1024) + 1)
+    read_so_far = sum(len(decoder.feed(block * 1024)) for _ in range(MAX_EVENT_BYTES // (1024 * 1024) + 1))
+    assert read_so_far == 1024 * (MAX_EVENT_BYTES // (1024 * 1024) + 1)

@@ -13,7 +13,7 @@ from llmkit.errors import ConfigError, LLMError
 from llmkit.language.structured.json_text import InvalidAnswer, parse_json, parse_partial_json, strip_fence
 from llmkit.language.structured.schemas import find_mismatch, make_validator, needs_wrapping, schema_to_text, wrap
 from llmkit.language.structured.strict import strict_schema
-from llmkit.wire.chat_request import response_format, safe_name
+from llmkit.wire.chat_request import build_response_format, make_safe_name
 from llmkit.wire.jsonbytes import as_dict
 
 _JSON_ONLY = "Answer with JSON only: no text before or after it, and no Markdown fence."
@@ -106,11 +106,11 @@ def _schema_to_shape(value: Mapping[str, object]) -> Shape:
             raise ConfigError("structured= has no json_schema.schema", hint=hint)
         schema = cast("Mapping[str, object]", body["schema"])
         make_validator(schema_to_text(schema))
-        return _make_shape(schema, response_format(value), wrapped=False)
+        return _make_shape(schema, build_response_format(value), wrapped=False)
     make_validator(schema_to_text(value))
     wrapped = needs_wrapping(value)
     schema = wrap(value) if wrapped else value
-    return _make_shape(schema, response_format(schema), wrapped=wrapped)
+    return _make_shape(schema, build_response_format(schema), wrapped=wrapped)
 
 
 def _make_shape(schema: Mapping[str, object], wire: Mapping[str, object], *, wrapped: bool) -> Shape:
@@ -136,7 +136,7 @@ def _hashable_type_to_shape(kind: object) -> Shape:
 def _type_to_shape(kind: object) -> Shape:
     from llmkit.language.structured.typed import describe_type, make_reader
 
-    name = safe_name(kind.__name__) if isinstance(kind, type) else "response"
+    name = make_safe_name(kind.__name__) if isinstance(kind, type) else "response"
     adapter, schema, wrapped = describe_type(kind, name)
     strict = strict_schema(schema)
     body: dict[str, object] = {"name": name, "schema": schema if strict is None else strict}
