@@ -1,4 +1,4 @@
-"""The values that are passed around: frozen, and of the standard library only.
+"""The values that llmkit takes and gives: frozen, and made of the standard library only.
 
 This is a door: `from llmkit.types import Message, Response`. Each name is loaded at its first use.
 """
@@ -58,5 +58,5 @@ __all__ = [
     "measure", "name_of", "number", "one_of", "pairs", "scrub", "table", "tagged", "text", "whole", "wrong",
 ]  # fmt: skip
 
-if not TYPE_CHECKING:  # A checker that saw it would take every name for one that is there.
+if not TYPE_CHECKING:  # A type checker that saw it would accept every name.
     __getattr__, __dir__ = open_door(__name__, _HOMES)

@@ -1,7 +1,7 @@
-"""How a package is a door: its names stand in modules behind it, and each is loaded at its first use (PEP 562).
+"""Doors: packages whose names stand in modules behind them, each loaded at its first use (PEP 562).
 
-The `__init__` of a door says its names three times: in a table for the program, in imports that only a type checker
-sees, and in `__all__`. `tests/test_doors.py` holds the three together.
+The `__init__` of a door lists its names three times: in a table for the program, in imports that only a type checker
+sees, and in `__all__`. `tests/test_doors.py` makes sure that the three agree.
 """
 
 from __future__ import annotations
@@ -16,30 +16,33 @@ def open_door(
     """The `__getattr__` and the `__dir__` of the package `module`.
 
     A name that the door does not have raises an `AttributeError`, or an `ImportError` out of a `from ... import`, that
-    says the nearest name.
+    suggests the nearest name.
 
     Args:
-        homes: module below the package to the names that stand there, with spaces between them.
-        computed: name to the function that gives its value, for a name that stands in no module.
+        module: the dotted name of the package.
+        homes: each module below the package -> the names that stand in it, with spaces between them.
+        computed: a name that stands in no module -> the function that gives its value.
     """
     home_of = {name: home for home, names in homes.items() for name in names.split()}
-    made = computed or {}
-    space = vars(sys.modules[module])
+    functions = computed or {}
+    namespace = vars(sys.modules[module])
 
     def load(name: str) -> object:
         if name in home_of:
             from importlib import import_module
 
             value = getattr(import_module(f"{module}.{home_of[name]}"), name)
-        elif name in made:
-            value = made[name]()
+        elif name in functions:
+            value = functions[name]()
         else:
-            raise _missing(module, name, home_of, imported=sys._getframe(1).f_code.co_name == "_handle_fromlist")
-        space[name] = value  # Python finds it there from now on, and does not ask again.
+            raise _make_missing_error(
+                module, name, home_of, imported=sys._getframe(1).f_code.co_name == "_handle_fromlist"
+            )
+        namespace[name] = value  # From now on Python finds it there, and does not ask again.
         return value
 
     def names() -> list[str]:
-        return sorted({*home_of, *made, *filter(_is_special, space)})
+        return sorted({*home_of, *functions, *filter(_is_special, namespace)})
 
     return load, names
 
@@ -48,11 +51,11 @@ def _is_special(name: str) -> bool:
     return name.startswith("__") and name.endswith("__")
 
 
-def _missing(module: str, name: str, names: Iterable[str], *, imported: bool) -> Exception:
-    """The error of a name that a door does not have.
+def _make_missing_error(module: str, name: str, names: Iterable[str], *, imported: bool) -> Exception:
+    """The error for a name that a door does not have.
 
-    `from door import name` asks the door out of importlib's `_handle_fromlist`. After an `AttributeError` that function
-    looks for a submodule, and its own `ImportError` says no nearest name; any other error goes through it to the user.
+    `from door import name` asks the door from importlib's `_handle_fromlist`. After an `AttributeError` that function
+    looks for a submodule, and its own `ImportError` suggests no name; any other error goes through it to the user.
     """
     error = f"module {module!r} has no attribute {name!r}"
     near: list[str] = []

@@ -1,4 +1,4 @@
-"""What a catalogue says about models: `ModelInfo`, its `ModelEndpoint`s; and about a key. Unknown is `None`."""
+"""What services say about models (`ModelInfo`, `ModelEndpoint`) and about a key (`KeyInfo`). Unknown is `None`."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ class ModelEndpoint:
     """One of the upstream services behind a model (OpenRouter).
 
     `tag` is its routing slug. `uptime` is percent of the last 30 minutes. `latency` is the median of seconds to the
-    first token, `throughput` the median of tokens a second; both are `None` without a key. `healthy`: does OpenRouter
-    report no degradation?
+    first token, `throughput` the median of tokens a second; both are `None` without a key. `healthy` is true where
+    OpenRouter reports no degradation.
     """
 
     provider: str
@@ -50,12 +50,12 @@ class ModelEndpoint:
 
     def to_dict(self) -> dict[str, object]:
         """JSON values only."""
-        return {item.name: _plain(getattr(self, item.name)) for item in fields(self)}
+        return {item.name: _to_plain(getattr(self, item.name)) for item in fields(self)}
 
     @classmethod
     def from_dict(cls, value: Mapping[str, Any]) -> ModelEndpoint:
         """Read what `to_dict` gives."""
-        return cls(**_read(value, cls.__dataclass_fields__))
+        return cls(**_from_plain(value, cls.__dataclass_fields__))
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,28 +63,28 @@ class ModelInfo:
     """What is known about one model.
 
     Attributes:
-        id: as the service takes it.
+        id: the model's name in requests to the service.
         provider: llmkit's name of the backend.
-        name: for people.
-        context_length: tokens that prompt and answer may have together.
-        max_output: most tokens of an answer.
+        name: the model's name for people.
+        context_length: the most tokens that prompt and answer may have together.
+        max_output: the most tokens that an answer may have.
         input_modalities, output_modalities: `text`, `image`, `file`, `audio`, `video`, ...; `None`: not known.
         supported_parameters: the service's names of what may be set; `None`: not known.
-        capabilities: what is said of single capabilities of `CAPABILITIES`, where the list of parameters is not known
-            or says less. What stands here outranks `supported_parameters` and the modalities.
+        capabilities: whether the model has single capabilities of `CAPABILITIES`, where the service says so directly.
+            This outranks `supported_parameters` and the modalities.
         pricing: USD per unit; see `Pricing`.
-        created: when the model came, or was put into the catalogue.
-        expires: it may be gone after this day.
+        created: the day on which the model was released, or put into the catalogue.
+        expires: the day after which the model may be gone.
         replaced_by: the model that the service names as its successor, or that an alias row stands for.
         description: the service's own words.
-        knowledge_cutoff: as the service says.
+        knowledge_cutoff: the end of the training data, in the service's own words.
         benchmarks: the catalogue's own figures, such as `intelligence`, `coding`, `agentic`; empty where it has none.
         endpoints: upstream services, where they were asked for (`get_model_info` with OpenRouter).
-        size: bytes on disk (Ollama). running_context: tokens that the loaded model really has (Ollama); `None` where
-            it is not loaded.
-        source: where this comes from: "service", "snapshot YYYY-MM-DD", or both; and of when the list is, where the
-            service could not be reached and an old one served.
-        extra: what llmkit has no name for.
+        size: bytes on disk (Ollama).
+        running_context: tokens of context that the loaded model runs with (Ollama); `None` where it is not loaded.
+        source: where this comes from: "service", "snapshot YYYY-MM-DD", or both. Where the service could not be reached
+            and an older list was used, it also says how old the list is.
+        extra: fields of the service that llmkit has no name for.
     """
 
     id: str
@@ -122,11 +122,11 @@ class ModelInfo:
 
     @property
     def is_free(self) -> bool | None:
-        """Does it cost nothing? `None` where a price is not known."""
+        """Does the model cost nothing? `None` where a price is not known."""
         return self.pricing.is_free
 
     def supports(self, capability: str) -> bool | None:
-        """Has the model a capability of `CAPABILITIES`, or a parameter of the service? `None`: not known."""
+        """Does the model have a capability of `CAPABILITIES`, or a parameter of the service? `None`: not known."""
         if capability in self.capabilities:
             return self.capabilities[capability]
         parameters, modality = CAPABILITIES.get(capability, ((capability,), None))
@@ -138,127 +138,130 @@ class ModelInfo:
 
     @property
     def supports_tools(self) -> bool | None:
-        """Can it call tools?"""
+        """Can the model call tools?"""
         return self.supports("tools")
 
     @property
     def supports_logprobs(self) -> bool | None:
-        """Can it give log probabilities?"""
+        """Can the model give log probabilities?"""
         return self.supports("logprobs")
 
     @property
     def supports_vision(self) -> bool | None:
-        """Does it take images?"""
+        """Does the model take images?"""
         return self.supports("vision")
 
     @property
     def supports_audio(self) -> bool | None:
-        """Does it take audio?"""
+        """Does the model take audio?"""
         return self.supports("audio")
 
     @property
     def supports_files(self) -> bool | None:
-        """Does it take files, such as PDF?"""
+        """Does the model take files, such as PDF?"""
         return self.supports("files")
 
     @property
     def supports_reasoning(self) -> bool | None:
-        """Can it reason before it answers?"""
+        """Can the model reason before it answers?"""
         return self.supports("reasoning")
 
     @property
     def supports_json(self) -> bool | None:
-        """Can the service hold its answer to JSON?"""
+        """Can the service make sure that the answer is JSON?"""
         return self.supports("json")
 
     @property
     def supports_json_schema(self) -> bool | None:
-        """Can the service hold its answer to a JSON schema?"""
+        """Can the service make sure that the answer fits a JSON schema?"""
         return self.supports("json_schema")
 
     @property
     def throughput(self) -> float | None:
-        """Tokens a second of its fastest endpoint, where the catalogue says so."""
+        """The tokens a second of the fastest endpoint; `None` where the catalogue does not say."""
         return max((item.throughput for item in self.endpoints if item.throughput is not None), default=None)
 
     def joined(self, known: ModelInfo | None) -> ModelInfo:
-        """What this says, and from `known` what it leaves open; of the prices, all or none."""
+        """A copy whose open fields are filled from `known`. Prices come from one of the two, never from both."""
         if known is None:
             return self
-        empty = {item.name: getattr(known, item.name) for item in fields(self) if not _said(getattr(self, item.name))}
-        new = {word: has for word, has in known.capabilities.items() if self.supports(word) is None}
+        filled = {
+            item.name: getattr(known, item.name) for item in fields(self) if not _is_known(getattr(self, item.name))
+        }
+        capabilities = {word: has for word, has in known.capabilities.items() if self.supports(word) is None}
         return replace(
             self,
             **{
-                **empty,
+                **filled,
                 "pricing": self.pricing if self.pricing.is_known else known.pricing,
-                "capabilities": {**new, **self.capabilities},
+                "capabilities": {**capabilities, **self.capabilities},
                 "extra": {**known.extra, **self.extra},
                 "source": f"{self.source}, {known.source}",
             },
         )
 
     def to_dict(self) -> dict[str, object]:
-        """JSON values only: prices as decimal text, dates as ISO text, sets as sorted lists; `is_free` beside them."""
-        return {item.name: _plain(getattr(self, item.name)) for item in fields(self)} | {"is_free": self.is_free}
+        """The model as a dict of JSON values, with `is_free`. Prices are decimal text, dates ISO text, sets lists."""
+        return {item.name: _to_plain(getattr(self, item.name)) for item in fields(self)} | {"is_free": self.is_free}
 
     @classmethod
     def from_dict(cls, value: Mapping[str, Any]) -> ModelInfo:
         """Read what `to_dict` gives."""
-        return cls(**_read(value, cls.__dataclass_fields__))
+        return cls(**_from_plain(value, cls.__dataclass_fields__))
 
 
 _SETS = frozenset({"input_modalities", "output_modalities", "supported_parameters"})
 _DATES = frozenset({"created", "expires"})
 
 
-def _said(value: object) -> bool:
+def _is_known(value: object) -> bool:
     return value is not None and value not in ("", (), {})
 
 
-def _plain(value: object) -> object:
+def _to_plain(value: object) -> object:
     if isinstance(value, (Pricing, ModelEndpoint)):
         return value.to_dict()
     if isinstance(value, frozenset):
         return sorted(value)
     if isinstance(value, tuple):
-        return [_plain(item) for item in value]
+        return [_to_plain(item) for item in value]
     if isinstance(value, date):
         return value.isoformat()
     return dict(value) if isinstance(value, Mapping) else value
 
 
-def _known(value: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
+def _pick_known(value: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
     return {name: value[name] for name in names if value.get(name) is not None}
 
 
-def _read(value: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
-    made = _known(value, names)
-    for name, item in made.items():
+def _from_plain(value: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    entries = _pick_known(value, names)
+    for name, item in entries.items():
         if name in _SETS:
-            made[name] = frozenset(item)
+            entries[name] = frozenset(item)
         elif name in _DATES:
-            made[name] = date.fromisoformat(item)
+            entries[name] = date.fromisoformat(item)
         elif name == "pricing":
-            made[name] = Pricing.from_dict(item)
+            entries[name] = Pricing.from_dict(item)
         elif name == "endpoints":
-            made[name] = tuple(ModelEndpoint.from_dict(each) for each in item)
-    return made
+            entries[name] = tuple(ModelEndpoint.from_dict(each) for each in item)
+    return entries
 
 
 @dataclass(frozen=True, slots=True)
 class KeyInfo:
-    """What a service says about the key that asked. Money is USD; `None`: not known, or without a limit.
+    """What a service says about the key that a request was sent with. Money is USD; `None` is not known, or no limit.
 
     Attributes:
         label: the service's short name of the key, never the key itself.
         limit: what the key may spend; `None` with `unlimited`.
+        unlimited: whether the key has no limit.
         remaining: what is left of the limit. It is the key's cap, not the account's balance.
         limit_reset: when the limit starts anew: daily, weekly, monthly.
-        usage: what was spent with it.
-        is_free_tier: has the account never paid?
-        may_see_credits: may the key ask for the account's balance?
-        expires: when it ends, as the service says.
+        usage: what was spent with the key.
+        is_free_tier: whether the account has never paid.
+        may_see_credits: whether the key may ask for the account's balance.
+        expires: when the key expires, in the service's own words.
         balance: the account's balance, where the key may ask for it.
     """
 
@@ -274,7 +277,7 @@ class KeyInfo:
     balance: Decimal | None = None
 
     def to_dict(self) -> dict[str, object]:
-        """JSON values only: money as decimal text."""
+        """The key's data as a dict of JSON values: money is decimal text."""
         return {
             item.name: f"{value:f}" if isinstance(value := getattr(self, item.name), Decimal) else value
             for item in fields(self)
@@ -283,10 +286,10 @@ class KeyInfo:
     @classmethod
     def from_dict(cls, value: Mapping[str, Any]) -> KeyInfo:
         """Read what `to_dict` gives."""
-        made: dict[str, Any] = _known(value, cls.__dataclass_fields__)
-        for name in _MONEY & made.keys():
-            made[name] = Decimal(made[name])
-        return cls(**made)
+        known: dict[str, Any] = _pick_known(value, cls.__dataclass_fields__)
+        for name in _MONEY & known.keys():
+            known[name] = Decimal(known[name])
+        return cls(**known)
 
 
 _MONEY = frozenset({"limit", "remaining", "usage", "balance"})
@@ -294,10 +297,10 @@ _MONEY = frozenset({"limit", "remaining", "usage", "balance"})
 
 @dataclass(frozen=True, slots=True)
 class PullProgress:
-    """A step of fetching a model.
+    """One step in fetching a model.
 
-    `status` is the service's word. `digest` says which layer; several come at once. `completed` and `total` are bytes
-    of that layer, `None` where the step has none.
+    `status` is the service's word. `digest` says which layer of the model the step is about; several are fetched at
+    once. `completed` and `total` are bytes of that layer, `None` where the step has none.
     """
 
     status: str
@@ -312,4 +315,4 @@ class PullProgress:
     @classmethod
     def from_dict(cls, value: Mapping[str, Any]) -> PullProgress:
         """Read what `to_dict` gives."""
-        return cls(**_known(value, cls.__dataclass_fields__))
+        return cls(**_pick_known(value, cls.__dataclass_fields__))

@@ -1,7 +1,7 @@
-"""What a message can hold beside plain text: text, image, audio and file parts. OpenAI's part shapes are the form.
+"""The parts that a message may hold in place of plain text: text, image, audio and file. They have OpenAI's shapes.
 
-`extra` of a part holds what llmkit has no name for, verbatim: siblings such as `cache_control`, and under the part's
-own type what else its body held.
+`extra` of a part holds, verbatim, what llmkit has no name for: fields beside its body, such as `cache_control`, and
+under the part's own type the further fields of its body.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from llmkit.errors import BadRequest
 
 @dataclass(frozen=True, slots=True)
 class TextPart:
-    """Text."""
+    """A piece of text."""
 
     text: str
     extra: Mapping[str, object] = field(default_factory=dict)
@@ -25,7 +25,7 @@ class TextPart:
         return f"TextPart({len(self.text)} chars)"
 
     def to_dict(self) -> dict[str, object]:
-        """OpenAI's shape."""
+        """The part in OpenAI's shape."""
         return {"type": "text", "text": self.text, **self.extra}
 
 
@@ -39,12 +39,12 @@ class ImagePart:
 
     @classmethod
     def from_bytes(cls, data: bytes, media_type: str = "image/png") -> ImagePart:
-        """An image from its bytes."""
+        """An image part with the bytes in it."""
         return cls(f"data:{media_type};base64,{base64.b64encode(data).decode()}")
 
     def to_dict(self) -> dict[str, object]:
-        """OpenAI's shape."""
-        return _part_dict("image_url", {"url": self.url, "detail": self.detail}, self.extra)
+        """The part in OpenAI's shape."""
+        return _part_to_dict("image_url", {"url": self.url, "detail": self.detail}, self.extra)
 
     def __repr__(self) -> str:
         return f"ImagePart({'data' if self.url[:5].lower() == 'data:' else 'address'}, {len(self.url)} chars)"
@@ -60,12 +60,12 @@ class AudioPart:
 
     @classmethod
     def from_bytes(cls, data: bytes, format: str) -> AudioPart:  # noqa: A002 - the wire's own word
-        """Audio from its bytes."""
+        """An audio part with the bytes in it."""
         return cls(base64.b64encode(data).decode(), format)
 
     def to_dict(self) -> dict[str, object]:
-        """OpenAI's shape."""
-        return _part_dict("input_audio", {"data": self.data, "format": self.format}, self.extra)
+        """The part in OpenAI's shape."""
+        return _part_to_dict("input_audio", {"data": self.data, "format": self.format}, self.extra)
 
     def __repr__(self) -> str:
         return f"AudioPart({self.format}, {len(self.data)} chars)"
@@ -82,13 +82,13 @@ class FilePart:
 
     @classmethod
     def from_bytes(cls, data: bytes, filename: str, media_type: str = "application/pdf") -> FilePart:
-        """A file from its bytes."""
+        """A file part with the bytes in it."""
         return cls(f"data:{media_type};base64,{base64.b64encode(data).decode()}", filename)
 
     def to_dict(self) -> dict[str, object]:
-        """OpenAI's shape."""
-        named = {"filename": self.filename, "file_data": self.file_data, "file_id": self.file_id}
-        return _part_dict("file", named, self.extra)
+        """The part in OpenAI's shape."""
+        fields = {"filename": self.filename, "file_data": self.file_data, "file_id": self.file_id}
+        return _part_to_dict("file", fields, self.extra)
 
     def __repr__(self) -> str:
         return f"FilePart({self.filename!r}, {len(self.file_data or '')} chars)"
@@ -116,18 +116,18 @@ class OtherPart:
 Part: TypeAlias = TextPart | ImagePart | AudioPart | FilePart | OtherPart
 
 
-def _part_dict(kind: str, named: Mapping[str, object], extra: Mapping[str, object]) -> dict[str, object]:
+def _part_to_dict(kind: str, fields: Mapping[str, object], extra: Mapping[str, object]) -> dict[str, object]:
     inner = extra.get(kind)
-    body = {key: item for key, item in named.items() if item is not None}
+    body = {key: item for key, item in fields.items() if item is not None}
     siblings = {key: item for key, item in extra.items() if key != kind}
     return {"type": kind, kind: {**body, **(inner if isinstance(inner, Mapping) else {})}, **siblings}
 
 
 def data_url(url: str) -> tuple[str, str] | None:
-    """Media type and base64 text of a data URL; `None` for any other address.
+    """The media type and the base64 text of a data URL; `None` for any other address.
 
     Raises:
-        BadRequest: a data URL that is not base64.
+        BadRequest: the data URL is not base64.
     """
     if url[:5].lower() != "data:":
         return None
@@ -138,10 +138,10 @@ def data_url(url: str) -> tuple[str, str] | None:
 
 
 def part_from_dict(index: int, part: Mapping[str, object]) -> Part:
-    """Read OpenAI's shape. `index` is the place in the message, for the error text.
+    """The part that a dict in OpenAI's shape describes. `index` is its place in the message, for the error text.
 
     Raises:
-        BadRequest: no type, or a part without what its type needs.
+        BadRequest: the part has no type, or not what its type needs.
     """
     kind = part.get("type")
     if not isinstance(kind, str):
@@ -152,30 +152,30 @@ def part_from_dict(index: int, part: Mapping[str, object]) -> Part:
         return TextPart(body, extra)
     if kind == "image_url" and isinstance(body, str):
         return ImagePart(body, None, extra)
-    if kind in _NEEDS:
-        if not isinstance(body, Mapping) or not any(isinstance(body.get(key), str) for key in _NEEDS[kind]):
-            needs = _NEEDS[kind][0]
+    if kind in _REQUIRED_FIELDS:
+        if not isinstance(body, Mapping) or not any(isinstance(body.get(key), str) for key in _REQUIRED_FIELDS[kind]):
+            needs = _REQUIRED_FIELDS[kind][0]
             raise BadRequest(
                 f"content[{index}] of type {kind} has no {kind}.{needs}",
                 hint=f'Shape: {{"type": "{kind}", "{kind}": {{"{needs}": ...}}}}',
             )
-        if rest := {key: item for key, item in body.items() if key not in _INNER[kind]}:
+        if rest := {key: item for key, item in body.items() if key not in _KNOWN_FIELDS[kind]}:
             extra = {**extra, kind: rest}
-        return _structured(kind, body, extra)
+        return _build_part(kind, body, extra)
     if kind == "text":
         raise BadRequest(f"content[{index}] of type text has no text", hint='Shape: {"type": "text", "text": ...}')
     return OtherPart(part)
 
 
-_NEEDS = {"image_url": ("url",), "input_audio": ("data",), "file": ("file_data", "file_id")}
-_INNER = {
+_REQUIRED_FIELDS = {"image_url": ("url",), "input_audio": ("data",), "file": ("file_data", "file_id")}
+_KNOWN_FIELDS = {
     "image_url": ("url", "detail"),
     "input_audio": ("data", "format"),
     "file": ("file_data", "filename", "file_id"),
 }
 
 
-def _structured(kind: str, body: Mapping[str, object], extra: Mapping[str, object]) -> Part:
+def _build_part(kind: str, body: Mapping[str, object], extra: Mapping[str, object]) -> Part:
     def text(key: str) -> str | None:
         item = body.get(key)
         return None if item is None else str(item)

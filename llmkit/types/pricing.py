@@ -1,4 +1,4 @@
-"""What a model costs: `Pricing`, and the `PriceOverride`s that hold under conditions. Unknown is `None`, never 0.
+"""What a model costs: `Pricing`, and `PriceOverride`s for prices under conditions. Unknown is `None`, never 0.
 
 Prices are USD for ONE token (one request, image, search where the component says so), as in OpenRouter's catalogue.
 """
@@ -18,9 +18,10 @@ class PriceOverride:
     """Prices that hold under conditions; every condition that is set must hold.
 
     Attributes:
-        components: what changes, USD per unit; a component that is not here keeps its price.
-        min_prompt_tokens: holds for prompts with MORE tokens than this.
-        utc_start, utc_end: from start (inclusive) to end (exclusive), HHMM numbers of UTC; they may wrap midnight.
+        components: the prices that change, USD per unit; a component that is not here keeps its price.
+        min_prompt_tokens: the override holds for prompts with MORE tokens than this.
+        utc_start, utc_end: the time of day, from start (inclusive) to end (exclusive), as HHMM numbers in UTC; the span
+            may go over midnight.
     """
 
     components: Mapping[str, Decimal | None]
@@ -29,37 +30,37 @@ class PriceOverride:
     utc_end: int | None = None
 
     def to_dict(self) -> dict[str, object]:
-        """JSON values only."""
+        """The override as a dict of JSON values."""
         conditions = {name: getattr(self, name) for name in _CONDITIONS if getattr(self, name) is not None}
-        return {**conditions, **_texts(self.components)}
+        return {**conditions, **_prices_to_texts(self.components)}
 
     @classmethod
     def from_dict(cls, value: Mapping[str, Any]) -> PriceOverride:
         """Read what `to_dict` gives."""
         conditions = {name: value.get(name) for name in _CONDITIONS}
-        return cls(_amounts({key: item for key, item in value.items() if key not in _CONDITIONS}), **conditions)
+        return cls(_texts_to_prices({key: item for key, item in value.items() if key not in _CONDITIONS}), **conditions)
 
 
 _CONDITIONS = ("min_prompt_tokens", "utc_start", "utc_end")
 
 
-def _texts(components: Mapping[str, Decimal | None]) -> dict[str, object]:
+def _prices_to_texts(components: Mapping[str, Decimal | None]) -> dict[str, object]:
     return {name: None if price is None else f"{price:f}" for name, price in components.items()}
 
 
-def _amounts(components: Mapping[str, Any]) -> dict[str, Decimal | None]:
+def _texts_to_prices(components: Mapping[str, Any]) -> dict[str, Decimal | None]:
     return {name: None if price is None else Decimal(str(price)) for name, price in components.items()}
 
 
 class Pricing(Mapping[str, Decimal | None]):
-    """Component -> USD per unit. `prompt` and `completion` are always there, `None` where the price is not known.
+    """The price of each component, USD per unit. `prompt` and `completion` are always there; `None` is not known.
 
     Components as OpenRouter names them: `prompt`, `completion`, `request`, `image`, `image_output`, `audio`,
     `audio_output`, `input_audio_cache`, `input_cache_read`, `input_cache_write`, `input_cache_write_1h`,
-    `internal_reasoning`, `web_search`. One that is missing is not known to be charged.
+    `internal_reasoning`, `web_search`. A component that is missing is not known to be charged.
 
     Attributes:
-        overrides: prices under conditions, a later one outranks an earlier one.
+        overrides: prices under conditions; a later one outranks an earlier one.
     """
 
     __slots__ = ("_components", "overrides")
@@ -86,7 +87,7 @@ class Pricing(Mapping[str, Decimal | None]):
         return hash((tuple(sorted(self._components.items(), key=lambda item: item[0])), len(self.overrides)))
 
     def __repr__(self) -> str:
-        shown = ", ".join(f"{name}={_per_million(self[name])}" for name in ("prompt", "completion"))
+        shown = ", ".join(f"{name}={_format_per_million(self[name])}" for name in ("prompt", "completion"))
         return f"Pricing({shown} per million)"
 
     @property
@@ -96,7 +97,7 @@ class Pricing(Mapping[str, Decimal | None]):
 
     @property
     def is_free(self) -> bool | None:
-        """Does nothing cost anything? `None` where a price is not known."""
+        """Is every price 0? `None` where a price is not known and no other one is above 0."""
         prices = [*self.values(), *(price for override in self.overrides for price in override.components.values())]
         if any(price for price in prices):
             return False
@@ -108,16 +109,16 @@ class Pricing(Mapping[str, Decimal | None]):
         return None if price is None else Decimal(f"{(price * MILLION).normalize():f}")
 
     def to_dict(self) -> dict[str, object]:
-        """JSON values only: prices as decimal text."""
-        made = _texts(self)
-        return {**made, "overrides": [item.to_dict() for item in self.overrides]} if self.overrides else made
+        """The prices as a dict of JSON values: prices are decimal text."""
+        prices = _prices_to_texts(self)
+        return {**prices, "overrides": [item.to_dict() for item in self.overrides]} if self.overrides else prices
 
     @classmethod
     def from_dict(cls, value: Mapping[str, Any]) -> Pricing:
         """Read what `to_dict` gives."""
         overrides = [PriceOverride.from_dict(item) for item in value.get("overrides", ())]
-        return cls(_amounts({key: item for key, item in value.items() if key != "overrides"}), overrides)
+        return cls(_texts_to_prices({key: item for key, item in value.items() if key != "overrides"}), overrides)
 
 
-def _per_million(price: Decimal | None) -> str:
+def _format_per_million(price: Decimal | None) -> str:
     return "unknown" if price is None else f"${(price * MILLION).normalize():f}"

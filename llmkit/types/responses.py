@@ -1,4 +1,4 @@
-"""What comes back: `Response` of a finished call, `Chunk` of a stream, `Attempt` of the way there. OpenAI-shaped."""
+"""What a call gives: a `Response`, the `Chunk`s of a stream, and its `Attempt`s. They have OpenAI's shape."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from llmkit.types.usage import UNKNOWN_COST, Cost, Timings, Usage
 class Choice:
     """One of the `n` answers of a call.
 
-    `finish_reason` is stop, length, tool_calls, content_filter or whatever else the service says; `None` where it
-    said nothing. `native_finish_reason` is the upstream's own word (OpenRouter). `logprobs` is verbatim.
+    `finish_reason` is stop, length, tool_calls, content_filter or another word of the service; `None` where it sent
+    none. `native_finish_reason` is the upstream's own word (OpenRouter). `logprobs` is verbatim.
     """
 
     message: Message
@@ -33,8 +33,8 @@ class Attempt:
         provider, model: the target.
         outcome: "ok", or the class name of the error.
         elapsed: seconds from sending to the outcome.
-        waited: seconds that were waited before sending.
-        status: HTTP status, or the code that stood for one inside a reply; `None` where none came.
+        waited: seconds of waiting before the request was sent.
+        status: HTTP status, or the code that stood for one inside a reply; `None` where there was neither.
         request_id: the service's id of the exchange.
         message: what went wrong, `None` if nothing did.
         cost: what this attempt cost; a failed one that may have been billed is unknown, not free.
@@ -56,9 +56,9 @@ class Attempt:
         return f"{self.provider}:{self.model}"
 
     def to_dict(self) -> dict[str, object]:
-        """JSON values only."""
-        made: dict[str, object] = {item.name: getattr(self, item.name) for item in fields(self)}
-        return {**made, "cost": self.cost.to_dict()}
+        """The attempt as a dict of JSON values."""
+        entries: dict[str, object] = {item.name: getattr(self, item.name) for item in fields(self)}
+        return {**entries, "cost": self.cost.to_dict()}
 
     @classmethod
     def from_dict(cls, value: Mapping[str, Any]) -> Attempt:
@@ -79,17 +79,17 @@ class Response:
         model: the model that answered, as the service names it.
         provider: llmkit's name of the backend.
         upstream_provider: OpenRouter's name of the service behind it ("Amazon Bedrock").
-        target: what was asked, `provider:model`.
-        created: epoch seconds, as the service says.
+        target: the provider and model that the request was sent to, `provider:model`.
+        created: epoch seconds, as the service reports them.
         attempts: every exchange of the call, oldest first.
         timings: how long a local model took, in seconds (Ollama).
         raw_response: the decoded reply, verbatim; `None` for a stream. Numbers of its `usage` are exact (`Decimal`).
         extra: top-level fields that llmkit has no name for (`system_fingerprint`, `service_tier`, ...).
         parsed: with `structured=`, the validated value of the first choice; `None` where there is none (a refusal, a
-            tool call, an answer that a filter ended). Of a stream that is not over, what can be read so far.
-        structured_by: with `structured=`, what held the answer to the form: "native" (the service), or "instruction"
-            (a text in the prompt).
-        warnings: what is odd about the answer, a sentence each: a prompt that was cut, for instance.
+            tool call, an answer that a filter ended). While a stream goes on, what can be read so far.
+        structured_by: with `structured=`, what made the answer structured: "native" (the service), or "instruction" (a
+            text in the prompt).
+        warnings: one sentence for each thing that is odd about the answer, such as a prompt that was cut.
     """
 
     choices: tuple[Choice, ...]
@@ -139,12 +139,12 @@ class Response:
 
     @property
     def finish_reason(self) -> str | None:
-        """Why the first choice ended."""
+        """The reason why the first choice ended."""
         return self.choices[0].finish_reason if self.choices else None
 
     @property
     def truncated(self) -> bool:
-        """Did the first choice end at a token limit?"""
+        """Did the first choice end because of a token limit?"""
         return self.finish_reason == "length"
 
     @property
@@ -159,7 +159,7 @@ class Response:
         )
 
     def to_dict(self) -> dict[str, object]:
-        """OpenAI's shape, with llmkit's own fields beside it; made of JSON values only."""
+        """The response as a dict of JSON values: OpenAI's shape, and llmkit's own fields beside it."""
         return {
             "id": self.id,
             "object": "chat.completion",
@@ -187,7 +187,7 @@ class Response:
 
     @classmethod
     def from_dict(cls, value: Mapping[str, object]) -> Response:
-        """Read what `to_dict` gives. Attempts, the parsed value and the raw reply are not part of it."""
+        """Read what `to_dict` gives. It leaves out the attempts, the parsed value, the raw reply and `extra`."""
         timings = cast("Mapping[str, Any] | None", value.get("timings"))
         choices = cast("list[Mapping[str, object]]", value.get("choices") or [])
         return cls(
@@ -217,7 +217,7 @@ class Response:
 
 @dataclass(frozen=True, slots=True)
 class ToolCallDelta:
-    """A piece of a tool call: `index` says which; `id` and `function.name` come with its first piece."""
+    """A piece of a tool call: `index` says of which; `id` and `function.name` come with its first piece."""
 
     index: int
     id: str | None
@@ -227,7 +227,7 @@ class ToolCallDelta:
 
 @dataclass(frozen=True, slots=True)
 class Delta:
-    """What a chunk adds to one choice. `content` is "" where it adds no text."""
+    """What a chunk adds to one choice. `content` is "" where no text is added."""
 
     content: str = ""
     role: str | None = None
@@ -243,7 +243,7 @@ class Delta:
 
 @dataclass(frozen=True, slots=True)
 class ChunkChoice:
-    """One choice of a chunk."""
+    """One choice in a chunk."""
 
     delta: Delta
     index: int = 0

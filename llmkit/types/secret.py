@@ -1,4 +1,4 @@
-"""A key that does not leak: masked in every text form, refused by pickle, copy and JSON."""
+"""A key that does not leak: every text form is a mask, and pickle, copy and JSON refuse it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from llmkit.errors import ConfigError
 
 
 class Secret:
-    """Holds one credential. Only `reveal()` gives it; transports call that while they write the header.
+    """Holds one credential. Only `reveal()` gives it, which transports call while they write the header.
 
     `str`, `repr` and `format` give a mask, equality takes constant time, and pickling raises `TypeError`.
     """
@@ -43,7 +43,11 @@ class Secret:
 
 
 def sound_key(key: str, source: str) -> Secret:
-    """A key that can go into a header. Raises `ConfigError`, without the key, for one that cannot."""
+    """The key without surrounding blanks, as a `Secret`.
+
+    Raises:
+        ConfigError: the key cannot go into a header. The text does not hold the key.
+    """
     key = key.strip()
     if not key.isascii() or any(char <= " " or char == "\x7f" for char in key):
         raise ConfigError(f"{source} holds a character that no key has", hint="Check for spaces and line breaks in it")

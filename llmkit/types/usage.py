@@ -7,11 +7,11 @@ from dataclasses import dataclass, field, fields, replace
 from decimal import Context, Decimal
 from typing import Any, Literal, cast
 
-#: US dollars. Nothing costs more; a figure beyond is a mistake, and counts as unknown.
-MOST = 1_000_000
-#: Decimal places of a figure at most, and powers of ten that it may be written in.
-_PLACES, _POWERS = 100, 10
-#: Holds the sum of any number of believable amounts to the last digit, and raises nothing.
+#: Nothing costs more. A figure beyond is a mistake and counts as unknown.
+MAX_DOLLARS = 1_000_000
+#: The most digits that an amount may have after its point, and the largest power of ten that it may be written in.
+_MAX_DECIMAL_PLACES, _MAX_EXPONENT = 100, 10
+#: The decimal context of sums: it holds any number of believable amounts to the last digit, and raises nothing.
 _SUMS = Context(prec=200, traps=[])
 
 Basis = Literal["reported", "computed", "lower_bound", "ceiling", "not_billed", "free", "unknown"]
@@ -19,7 +19,7 @@ Basis = Literal["reported", "computed", "lower_bound", "ceiling", "not_billed", 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Token counts as the service reported them; a count that was not reported is `None`.
+    """Token counts, as the service reported them; a count that was not reported is `None`.
 
     `prompt_tokens` includes `cached_tokens` and `cache_write_tokens`; `completion_tokens` includes
     `reasoning_tokens`. `raw` is the service's whole usage object, numbers with a fraction as `Decimal`.
@@ -34,7 +34,7 @@ class Usage:
     raw: Mapping[str, object] = field(default_factory=dict, repr=False)
 
     def to_dict(self) -> dict[str, int | None]:
-        """The six counts."""
+        """The six counts as a dict; `raw` is left out."""
         return {item.name: getattr(self, item.name) for item in fields(self) if item.name != "raw"}
 
     @classmethod
@@ -51,8 +51,8 @@ class Cost:
     Attributes:
         amount: the cost, or `None` where it is not known.
         basis: where the amount comes from: "reported" by the service, "free" (a model on this machine), "not_billed"
-            (the service does not charge for this outcome), or "unknown".
-        reported: the service's own figure.
+            (the service does not charge for this outcome), or "unknown". The other words of `Basis` are reserved.
+        reported: the figure that the service reported.
         upstream: with an own key at the upstream provider (BYOK), what that provider charges; then
             `amount = reported + upstream`.
     """
@@ -66,7 +66,7 @@ class Cost:
         return "unknown" if self.amount is None else f"${self.amount:f}"
 
     def to_dict(self) -> dict[str, str | None]:
-        """Amounts as decimal text."""
+        """The cost as a dict; amounts are decimal text."""
         return {
             "amount": None if self.amount is None else str(self.amount),
             "basis": self.basis,
@@ -84,12 +84,12 @@ class Cost:
 
 
 def believable(amount: object) -> bool:
-    """Can it be what something cost: a number from 0 to `MOST`, of a length that can be added up?"""
+    """Can `amount` be a cost: a number from 0 to `MAX_DOLLARS`, short enough to be added exactly?"""
     if not isinstance(amount, Decimal):
-        return type(amount) is int and 0 <= amount <= MOST
-    if not amount.is_finite() or not 0 <= amount <= MOST:
+        return type(amount) is int and 0 <= amount <= MAX_DOLLARS
+    if not amount.is_finite() or not 0 <= amount <= MAX_DOLLARS:
         return False
-    return -_PLACES <= cast("int", amount.as_tuple().exponent) <= _POWERS
+    return -_MAX_DECIMAL_PLACES <= cast("int", amount.as_tuple().exponent) <= _MAX_EXPONENT
 
 
 def add(one: Decimal, other: Decimal) -> Decimal:
@@ -98,7 +98,7 @@ def add(one: Decimal, other: Decimal) -> Decimal:
 
 
 def believed(cost: Cost) -> Cost:
-    """`cost`; without its amount where that is not believable."""
+    """The cost, without its amount where that is not believable."""
     if cost.amount is None or believable(cost.amount):
         return cost
     return replace(cost, amount=None, basis="unknown")
@@ -122,7 +122,7 @@ class Timings:
     completion: float | None = None
 
     def to_dict(self) -> dict[str, float | None]:
-        """The four times."""
+        """The four times as a dict."""
         return {item.name: getattr(self, item.name) for item in fields(self)}
 
     @classmethod

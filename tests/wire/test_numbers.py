@@ -14,7 +14,7 @@ from llmkit.provider.exchange import HTTPReply
 from llmkit.provider.interface import Call
 from llmkit.provider.registry import get_provider
 from llmkit.types.messages import Message
-from llmkit.types.usage import MOST, Cost, add, believed
+from llmkit.types.usage import MAX_DOLLARS, Cost, add, believed
 from llmkit.wire.chat_errors import parse_error_body
 from llmkit.wire.jsonbytes import decode, decode_exact, decode_object
 from llmkit.wire.numbers import (
@@ -66,7 +66,7 @@ def test_a_number_is_read_to_its_last_digit(figure: str) -> None:
 @pytest.mark.parametrize(
     ("value", "known"),
     [
-        (MOST, True), (MOST + 1, False), (Decimal("1000000.000000001"), False), (Decimal("999999.99"), True), (-1, False),
+        (MAX_DOLLARS, True), (MAX_DOLLARS + 1, False), (Decimal("1000000.000000001"), False), (Decimal("999999.99"), True), (-1, False),
         (Decimal("-1e-99"), False), (Decimal("1e-100"), True), (Decimal("1e-101"), False), (Decimal("0e11"), False),
         (Decimal("NaN"), False), (Decimal("Infinity"), False), (10**4000, False), (0.5, False), ("0.5", True),
     ],
@@ -113,7 +113,7 @@ def test_no_number_makes_a_reader_raise(value: Any) -> None:
     """Any value is a figure within its bound, or absent."""
     assert (as_count(value) or 0) <= MAX_COUNT
     assert (as_index(value) or 0) <= MAX_INDEX
-    assert (as_dollars(value) or 0) <= MOST
+    assert (as_dollars(value) or 0) <= MAX_DOLLARS
     as_exact(value)
     as_real(value)
     parse_price(value)
@@ -123,7 +123,7 @@ def test_no_number_makes_a_reader_raise(value: Any) -> None:
 
 def test_sums_are_exact_and_raise_nothing() -> None:
     """Amounts add up to the last digit, also where the program's own decimal context is short or strict."""
-    parts = [Decimal("999999.0000000000000000000000000000000001"), Decimal("1e-100"), Decimal(MOST), Decimal("0e10")]
+    parts = [Decimal("999999.0000000000000000000000000000000001"), Decimal("1e-100"), Decimal(MAX_DOLLARS), Decimal("0e10")]
     with localcontext(Context(prec=3, traps=[Inexact, Rounded])):
         total = Decimal(0)
         for part in parts:
