@@ -1,4 +1,4 @@
-"""Running totals of a model: what is known is added up, what is not is counted."""
+"""Running totals of a model. Known costs are added up, unknown ones are counted."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """A snapshot.
+    """The totals at one moment.
 
     Attributes:
-        amount: sum of the known costs, US dollars.
-        calls: calls that were answered.
-        attempts: exchanges, failed ones too.
-        priced: attempts with a known cost, free ones too.
+        amount: the sum of the known costs, US dollars.
+        calls: the number of calls that were answered.
+        attempts: the number of exchanges, failed ones included.
+        priced: attempts with a known cost, free ones included.
         unknown: attempts that may have been billed and whose cost is not known.
         not_billed: failed attempts that the service does not charge for.
         prompt_tokens, completion_tokens: sums of the counts that were reported.
@@ -38,12 +38,12 @@ class Totals:
 
     @property
     def exact(self) -> bool:
-        """Is `amount` all there is, with nothing unknown?"""
+        """Is `amount` the whole cost, with nothing unknown?"""
         return self.unknown == 0
 
 
 class Tally:
-    """Adds up; safe to share between threads and tasks. No figure of a provider can make it raise."""
+    """Adds up the costs of attempts. Threads and tasks may share it. No figure of a provider can make it raise."""
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -63,16 +63,16 @@ class Tally:
             if amount is not None:
                 self._amount = add(self._amount, amount)
             if usage is not None:
-                self._tokens[0] += _tokens(usage.prompt_tokens)
-                self._tokens[1] += _tokens(usage.completion_tokens)
+                self._tokens[0] += _as_count(usage.prompt_tokens)
+                self._tokens[1] += _as_count(usage.completion_tokens)
 
     def snapshot(self) -> Totals:
-        """The totals as they stand."""
+        """The totals at this moment."""
         with self._lock:
             return Totals(
                 self._amount, **self._counts, prompt_tokens=self._tokens[0], completion_tokens=self._tokens[1]
             )
 
 
-def _tokens(count: object) -> int:
+def _as_count(count: object) -> int:
     return count if isinstance(count, int) else 0

@@ -1,1 +1,1 @@
-"""When a call is tried again, and where it goes next: small state machines. No I/O; the time is passed in."""
+"""Whether a call is tried again, and which target comes next: small state machines. No I/O; the time is passed in."""

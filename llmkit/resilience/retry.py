@@ -1,8 +1,8 @@
 """When to try again, and how long to wait: a policy, and tenacity driven by hand.
 
-tenacity decides (stop, wait, retry predicate); it never sleeps here. `Retrying.iter(state)` answers with a wait or
-raises the error, and the engine does what it says. This is the one module that knows tenacity, and it loads it at the
-first failure, not before.
+tenacity decides (stop, wait, retry predicate), but it never sleeps here. `Retrying.iter(state)` returns a wait or
+raises the error, and the engine carries that out. This is the only module that knows tenacity. It loads it at the first
+failure.
 """
 
 from __future__ import annotations
@@ -18,18 +18,23 @@ if TYPE_CHECKING:
     from tenacity import RetryCallState, Retrying
 
 
+_LONGEST_OVERLOAD_WAIT_SECONDS = 30.0
+#: More doublings would overflow a float, and change nothing below the caps.
+_MAX_DOUBLINGS = 60
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetryPolicy:
     """How often and how patiently a failed request is sent again.
 
     Attributes:
-        attempts: most requests to the only target of a call.
-        chain_attempts: most requests to each target of a fallback chain.
-        total_attempts: most requests of one call over all targets. `None`: with one target `attempts`; with several 5,
-            or one for each target where there are more.
-        backoff: seconds; the first wait is drawn evenly between 0 and `backoff`, each later one from twice that.
-        longest_backoff: seconds; cap of that.
-        longest_hint: seconds; a service that asks to wait longer is not waited for, the error is raised instead.
+        attempts: the most requests to the only target of a call.
+        chain_attempts: the most requests to each target of a fallback chain.
+        total_attempts: the most requests of one call over all targets. `None`: with one target `attempts`; with several
+            5, or one for each target where there are more.
+        backoff: seconds. The first wait is drawn evenly between 0 and `backoff`; each later one has twice the range.
+        longest_backoff: seconds; the range grows no further than this.
+        longest_hint: seconds. If the service asks to wait longer, the error is raised instead.
     """
 
     attempts: int = 3
@@ -40,10 +45,10 @@ class RetryPolicy:
     longest_hint: float = 60.0
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be counted or waited.
+        """Check the values.
 
         Raises:
-            ConfigError: an attempt count below 1, a negative time.
+            ConfigError: a number of attempts is below 1, or a time is negative.
         """
         for name in ("attempts", "chain_attempts", "total_attempts"):
             value = getattr(self, name)
@@ -59,26 +64,27 @@ class RetryPolicy:
                 raise ConfigError(f"{name} of the retry policy must be {kind}, not {describe(value)}")
 
     def wait(self, error: LLMError, failures: int, rng: random.Random) -> float:
-        """Seconds before the next request, after `failures` failed ones on this target.
+        """The seconds to wait before the next request, after `failures` failed ones to the same target.
 
-        With a hint of the service: the hint and up to a tenth more, at most a second; never less than the hint.
-        Rate limits and overload wait at least half of a doubled step; the rest has full jitter.
+        Where the service asked for a wait (`retry_after`), that long and up to a tenth longer, at most a second longer.
+        After a rate limit or overload, the range is twice as large and its lower half is left out. After any other
+        failure, any time in the range (full jitter).
         """
         if error.retry_after is not None:
             return error.retry_after + rng.uniform(0, min(1.0, error.retry_after / 10))
         if isinstance(error, (RateLimited, Overloaded)):
-            step = min(30.0, 2 * self.backoff * 2.0 ** min(failures - 1, 60))
+            step = min(_LONGEST_OVERLOAD_WAIT_SECONDS, 2 * self.backoff * 2.0 ** min(failures - 1, _MAX_DOUBLINGS))
             return step / 2 + rng.uniform(0, step / 2)
-        return rng.uniform(0, min(self.longest_backoff, self.backoff * 2.0 ** min(failures - 1, 60)))
+        return rng.uniform(0, min(self.longest_backoff, self.backoff * 2.0 ** min(failures - 1, _MAX_DOUBLINGS)))
 
 
 class Retries:
-    """The failures of one target in one call."""
+    """The failures of one target in one call, counted by tenacity."""
 
     def __init__(self, policy: RetryPolicy, attempts: int, rng: random.Random) -> None:
         from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt
 
-        def again(error: BaseException) -> bool:
+        def may_retry(error: BaseException) -> bool:
             return isinstance(error, LLMError) and error.retryable and (error.retry_after or 0) <= policy.longest_hint
 
         def wait(state: RetryCallState) -> float:
@@ -87,13 +93,13 @@ class Retries:
             return policy.wait(failure, state.attempt_number, rng)
 
         self._retrying: Retrying = Retrying(
-            stop=stop_after_attempt(attempts), wait=wait, retry=retry_if_exception(again), reraise=True
+            stop=stop_after_attempt(attempts), wait=wait, retry=retry_if_exception(may_retry), reraise=True
         )
         self._retrying.begin()
         self._state = RetryCallState(self._retrying, None, (), {})
 
-    def failed(self, error: LLMError) -> float | None:
-        """Seconds to wait before the same request may go again; `None`: not again."""
+    def record_failure(self, error: LLMError) -> float | None:
+        """Count a failure. Returns the seconds to wait before the next request to this target, `None` to give up."""
         from tenacity import DoSleep
 
         self._state.set_exception((type(error), error, error.__traceback__))

@@ -225,16 +225,16 @@ def test_a_wait_is_finite_and_obeys_a_hint(policy: RetryPolicy, error: LLMError,
 )
 def test_a_hint_beyond_the_longest_is_not_waited_for(hint: float | None, again: bool) -> None:
     """A service that asks to wait longer than `longest_hint` is not waited for: the error is raised, with the hint."""
-    wait = Retries(RetryPolicy(), 3, random.Random(0)).failed(errors.RateLimited("x", retry_after=hint))
+    wait = Retries(RetryPolicy(), 3, random.Random(0)).record_failure(errors.RateLimited("x", retry_after=hint))
     assert (wait is not None) is again
 
 
 def test_the_wait_reads_the_current_error() -> None:
     """A later failure's hint counts, not the first one's."""
     retries = Retries(RetryPolicy(attempts=5), 5, random.Random(0))
-    first = retries.failed(errors.RateLimited("x", retry_after=10.0))
-    second = retries.failed(errors.RateLimited("x", retry_after=1.0))
-    third = retries.failed(errors.ServerError("x"))
+    first = retries.record_failure(errors.RateLimited("x", retry_after=10.0))
+    second = retries.record_failure(errors.RateLimited("x", retry_after=1.0))
+    third = retries.record_failure(errors.ServerError("x"))
     assert first is not None
     assert second is not None
     assert third is not None
@@ -247,7 +247,7 @@ def test_the_wait_reads_the_current_error() -> None:
 def test_attempts_are_counted(attempts: int) -> None:
     """`attempts` requests are sent at most: the last failure gives no wait."""
     retries = Retries(RetryPolicy(), attempts, random.Random(0))
-    waits = [retries.failed(errors.ServerError("x")) for _ in range(attempts)]
+    waits = [retries.record_failure(errors.ServerError("x")) for _ in range(attempts)]
     assert [wait is not None for wait in waits] == [True] * (attempts - 1) + [False]
 
 
@@ -255,9 +255,9 @@ def test_attempts_are_counted(attempts: int) -> None:
 def test_only_what_may_pass_is_tried_again(cls: type[LLMError]) -> None:
     """The policy tries again what the error's class says is worth it, and what one error says of itself."""
     error = cls("x")
-    assert (Retries(RetryPolicy(), 3, random.Random(0)).failed(error) is not None) is cls.retryable
+    assert (Retries(RetryPolicy(), 3, random.Random(0)).record_failure(error) is not None) is cls.retryable
     error.retryable = not cls.retryable
-    assert (Retries(RetryPolicy(), 3, random.Random(0)).failed(error) is not None) is not cls.retryable
+    assert (Retries(RetryPolicy(), 3, random.Random(0)).record_failure(error) is not None) is not cls.retryable
 
 
 @pytest.mark.parametrize("cls", CLASSES, ids=lambda cls: cls.__name__)
@@ -265,7 +265,7 @@ def test_deciding_leaves_the_error_alone(cls: type[LLMError]) -> None:
     """The machinery of retrying changes nothing of an error: no cause, no traceback of its own, no field."""
     error = cls("x", retry_after=0.0)
     fields = dict(error.__dict__)
-    Retries(RetryPolicy(), 2, random.Random(0)).failed(error)
+    Retries(RetryPolicy(), 2, random.Random(0)).record_failure(error)
     assert dict(error.__dict__) == fields
     assert error.__cause__ is None
     assert error.__context__ is None
