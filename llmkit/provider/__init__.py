@@ -1,4 +1,4 @@
-"""What a backend implements, and where one is found by its name.
+"""What a backend implements, and the registry in which it is found by its name.
 
 This is the door for authors: `from llmkit.provider import BaseProvider, Call`. Each name is loaded at its first use.
 """
@@ -45,5 +45,5 @@ __all__ = [
     "register_provider", "unregister_provider",
 ]  # fmt: skip
 
-if not TYPE_CHECKING:  # A checker that saw it would take every name for one that is there.
+if not TYPE_CHECKING:  # A type checker that saw it would accept every name.
     __getattr__, __dir__ = open_door(__name__, _HOMES)

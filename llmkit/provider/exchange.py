@@ -1,8 +1,8 @@
-"""One exchange with a backend as values, and the interface of what carries it out.
+"""One exchange with a backend as values (`HTTPRequest`, `HTTPReply`), and the `Transport` that carries it out.
 
-A provider makes an `HTTPRequest` and reads an `HTTPReply`; a `Transport` opens, reads and closes. Nothing else in
-llmkit touches a socket. A backend that is not HTTP (a model in the process, a vendor's own SDK) brings a transport of
-its own behind the same three calls.
+A provider makes an `HTTPRequest` and reads an `HTTPReply`; a transport opens, reads and closes. Nothing else in llmkit
+touches a socket. A backend that is not HTTP (a model in the process, the SDK of a vendor) has a transport of its own
+with the same three methods.
 """
 
 from __future__ import annotations
@@ -13,22 +13,23 @@ from typing import Protocol
 
 from llmkit.types.secret import Secret
 
-#: What a request may ask for.
+#: The HTTP methods that a request may have.
 METHODS = ("POST", "GET", "DELETE", "PUT", "PATCH")
 
 
 @dataclass(frozen=True, slots=True)
 class HTTPRequest:
-    """Bytes to send.
+    """A request to send.
 
     Attributes:
         path: relative to the endpoint's base URL.
-        headers: their names are spelled as they go out. `Content-Type` is JSON's where they do not say.
+        body: the bytes of the body.
+        headers: sent with the names spelled as they are here. Without a `Content-Type`, it is JSON's.
         method: POST, or another one of `METHODS`; GET has no body.
-        stream: is the reply handed out as it comes?
-        repeatable: may it be sent again where nobody knows whether it was carried out? A request that makes a new
-            thing with each time says no; a failed one is then final.
-        max_reply_bytes: most bytes of a whole reply that are read into memory.
+        stream: whether the reply is handed out as it comes.
+        repeatable: whether it may be sent again when it is not known whether it was carried out. For a request that
+            creates something each time this is false, and its failure is final.
+        max_reply_bytes: the most bytes of a whole reply that are read into memory.
     """
 
     path: str
@@ -40,7 +41,7 @@ class HTTPRequest:
     max_reply_bytes: int = 32 * 1024 * 1024
 
     def __post_init__(self) -> None:
-        """Refuse a method that no transport carries out.
+        """Check the method.
 
         Raises:
             ValueError: it is not one of `METHODS`.
@@ -54,7 +55,7 @@ class HTTPRequest:
 
 @dataclass(frozen=True, slots=True)
 class HTTPReply:
-    """A whole reply. Header names are lower case."""
+    """A whole reply. Names of headers are in lower case."""
 
     status: int
     headers: Mapping[str, str]
@@ -66,15 +67,15 @@ class HTTPReply:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Endpoint:
-    """Where a target is and what every request to it carries.
+    """The address of a target, and what every request to it carries.
 
     Attributes:
         base_url: without a trailing slash.
-        headers: sent with every request; never the key.
-        api_key: the key, a callable asked before every attempt, or `None`.
-        key_header: the header that the key goes in: `Authorization` has `Bearer` before it, another name the key
-            alone; with "" the transport sends none, and the provider puts it where it belongs.
-        local: is the address a loopback one? Such a server is never reached through a proxy.
+        headers: sent with every request; the key is never among them.
+        api_key: the key, a callable that is asked before every attempt, or `None`.
+        key_header: the header that holds the key: after `Bearer` in `Authorization`, alone in a header of another name.
+            With "" the transport sends no key, and the provider puts it where it belongs.
+        local: whether the address is a loopback address, which is never reached through a proxy.
         proxy, ca_bundle, client_cert, max_connections: as in `Settings`.
     """
 
@@ -93,16 +94,16 @@ class Endpoint:
 
 
 class Body(Protocol):
-    """An open reply, read from a thread."""
+    """An open reply that is read by a thread."""
 
     @property
     def status(self) -> int:
-        """HTTP status."""
+        """The HTTP status."""
         ...
 
     @property
     def headers(self) -> Mapping[str, str]:
-        """Header names in lower case."""
+        """The headers, with names in lower case."""
         ...
 
     def read(self, deadline: float) -> bytes:
@@ -110,21 +111,21 @@ class Body(Protocol):
         ...
 
     def close(self) -> None:
-        """Give the connection back, or drop it if the reply was not read to its end. May be called twice."""
+        """Return the connection to its pool, or drop it if the reply was not read to its end. May be called twice."""
         ...
 
 
 class AsyncBody(Protocol):
-    """An open reply, read from a task."""
+    """An open reply that is read by a task."""
 
     @property
     def status(self) -> int:
-        """HTTP status."""
+        """The HTTP status."""
         ...
 
     @property
     def headers(self) -> Mapping[str, str]:
-        """Header names in lower case."""
+        """The headers, with names in lower case."""
         ...
 
     async def read(self, deadline: float) -> bytes:
@@ -137,14 +138,14 @@ class AsyncBody(Protocol):
 
 
 class Transport(Protocol):
-    """Carries exchanges to one endpoint. Made once for a model and shared by its copies.
+    """Carries exchanges to one endpoint. It is made once for a model and shared by the copies of the model.
 
     Every method raises `LLMError`s only: `CannotConnect`, `ConnectTimeout`, `TLSFailed`, `FirstTokenTimeout`,
     `ConnectionLost`, ... A reply with an error status is a reply, not an exception.
     """
 
     def open(self, request: HTTPRequest, deadline: float) -> Body:
-        """Send, and wait for the head of the reply until `deadline` (`time.monotonic()`)."""
+        """Send the request, and wait for the head of the reply until `deadline` (a `time.monotonic()` value)."""
         ...
 
     async def aopen(self, request: HTTPRequest, deadline: float) -> AsyncBody:
@@ -152,9 +153,9 @@ class Transport(Protocol):
         ...
 
     def close(self) -> None:
-        """Close what the sync side holds open."""
+        """Close the connections of the sync methods."""
         ...
 
     async def aclose(self) -> None:
-        """Close what both sides hold open."""
+        """Close the connections of the sync and the async methods."""
         ...

@@ -1,7 +1,7 @@
 """What a backend implements: `BaseProvider`, pure functions over values. It opens nothing and keeps no state.
 
-Five functions make a provider: `endpoint`, `build`, `parse`, `parse_error`, `decoder`. For a service that speaks the
-chat-completions dialect they are written (`llmkit.wire.chat.ChatProvider`) and three class attributes are enough.
+A provider is five functions: `endpoint`, `build`, `parse`, `parse_error`, `decoder`. For a service that speaks the
+chat-completions dialect they exist already (`llmkit.wire.chat.ChatProvider`), and three class attributes are enough.
 """
 
 from __future__ import annotations
@@ -25,11 +25,18 @@ INTERFACE_VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """What the user asked, provider-neutral.
+    """What the user asked for, in a form that does not depend on the provider.
 
-    `settings` holds what was set of `llmkit.types.settings.SAMPLING` and the provider supports; `options` the
-    provider's own options object; `extra_body` fields that go over the body as they are; `base_url` where the call
-    goes, `local` whether that is a loopback address. `review` looks at the answer before the caller gets it.
+    Attributes:
+        model: the service's id of the model.
+        messages: the conversation.
+        stream: whether the answer is handed out as it comes.
+        settings: those of `llmkit.types.settings.SAMPLING` that were set and that the provider supports.
+        options: the provider's own options object.
+        extra_body: fields that are set in the body last, as they are.
+        base_url: the address that the call is sent to.
+        local: whether that is a loopback address.
+        review: looks at the answer before the caller gets it.
     """
 
     model: str
@@ -47,18 +54,18 @@ class Call:
 
 
 class Review(Protocol):
-    """Looks at an answer before it is handed out: are its tool calls and its structure what was asked for?"""
+    """Checks an answer before it is handed out: its tool calls and its structure must be what was asked for."""
 
     def accept(self, response: Response) -> Response:
-        """The answer, with what was found. Raises `InvalidStructure` for one that is not what was asked for."""
+        """The answer, with the findings in it. Raises `InvalidStructure` if it is not what was asked for."""
         ...
 
     def again(self, call: Call, error: LLMError) -> Call | None:
-        """The call that asks once more after `error`; `None`: not again."""
+        """The call that asks once more after `error`; `None` to give up."""
         ...
 
     def partial(self, response: Response) -> Response:
-        """An answer in the making, with what can be read of it."""
+        """An answer that is not complete, with what can be read of it so far."""
         ...
 
 
@@ -67,44 +74,45 @@ class Decoder(Protocol):
 
     @property
     def done(self) -> bool:
-        """Has the stream said that it is over ([DONE], done:true, an error)? What follows is not read as answer."""
+        """Has the stream said that it is over (`[DONE]`, `done: true`, an error)? What follows is not read."""
         ...
 
     def feed(self, data: bytes) -> Sequence[Chunk]:
-        """Take the next bytes, split anywhere; give the chunks that are complete. b"" says that the body ended."""
+        """The chunks that the next bytes complete. The bytes are split anywhere; b"" says that the body has ended."""
         ...
 
     def finish(self) -> Response:
-        """The whole answer. Raises the typed error if the stream was cut, failed or held nothing."""
+        """The whole answer. Raises the typed error if the stream was cut off, failed or held nothing."""
         ...
 
     def partial(self) -> Response:
-        """What has come so far."""
+        """The part of the answer that has come so far."""
         ...
 
 
 class BaseProvider(ABC):
-    """A service and how to speak to it. Subclasses set the class attributes and write the five functions.
+    """A service, and how to speak to it. A subclass sets the class attributes and implements the five functions.
 
     Attributes:
         title: the service's name for people.
-        default_base_url: where the service is when nobody says otherwise.
-        base_url_env: environment variables that may name another address, first one set wins.
-        key_env: environment variables that may hold the key, first one set wins.
-        key_origins: further origins (`https://host`) of the same vendor that an environment key may go to.
-        key_follows_url: does an environment key also go to the default address and the one that `base_url_env` names?
-        header_env: environment variable to the header that it fills, where the environment key may go.
-        key_required: is a key needed where the endpoint is not a loopback address?
-        key_page: where a user gets a key.
+        default_base_url: the address of the service where the user sets none.
+        base_url_env: environment variables that may hold another address; the first one that is set wins.
+        key_env: environment variables that may hold the key; the first one that is set wins.
+        key_origins: further origins (`https://host`) of the same vendor that a key of the environment may be sent to.
+        key_follows_url: whether a key of the environment may also be sent to the default address and to the one that
+            `base_url_env` names.
+        header_env: environment variable -> header that holds its value, wherever the key of the environment may go.
+        key_required: whether a key is needed where the endpoint is not a loopback address.
+        key_page: the page on which a user gets a key.
         default_model: the model when none is named; `None` means that one must be named.
         model_env: environment variable that may name the default model.
-        setting_env: environment variable to the setting that it gives a default for.
-        aliases: short names of models to the service's ids.
-        start_command: what a user runs to start a server of their own, or `None`.
-        pull_command: what a user runs, before the model's name, to fetch a model, or `None`.
-        supported: names of `llmkit.types.settings.SAMPLING` (and `site_url`, `app_name`) that the backend has. Without
-            "structured", an instruction in the prompt asks for the structure.
-        options_type: class of the provider's own options object, or `None`.
+        setting_env: environment variable -> setting whose default it holds.
+        aliases: short name of a model -> the service's id.
+        start_command: the command that starts a server of the user's own, or `None`.
+        pull_command: the command that fetches a model, without the model's name, or `None`.
+        supported: the names of `llmkit.types.settings.SAMPLING` (and `site_url`, `app_name`) that the backend has.
+            Without "structured", an instruction in the prompt asks for the structure.
+        options_type: the class of the provider's own options object, or `None`.
         interface_version: the version of this interface that the provider was written for.
     """
 
@@ -128,7 +136,7 @@ class BaseProvider(ABC):
     interface_version: int = INTERFACE_VERSION
 
     def __init__(self, name: str) -> None:
-        """`name` is the name that the user chose it by; it stands in responses and errors."""
+        """`name` is the name by which the user chose the provider; it stands in responses and errors."""
         self.name = name
 
     def __repr__(self) -> str:
@@ -136,51 +144,51 @@ class BaseProvider(ABC):
 
     @abstractmethod
     def endpoint(self, settings: Settings) -> Endpoint:
-        """Where to send. `settings` are resolved: `base_url` is set, `api_key` is the key that may go there."""
+        """The endpoint to send to. `settings` are resolved: `base_url` is set, `api_key` may be sent there."""
 
     @abstractmethod
     def build(self, call: Call) -> HTTPRequest:
-        """The bytes to send. Raises `Unsupported` or `BadRequest` for what the backend cannot carry."""
+        """The request to send. Raises `Unsupported` or `BadRequest` for what the backend cannot carry."""
 
     @abstractmethod
     def parse(self, call: Call, reply: HTTPReply) -> Response:
-        """The answer of a plain reply with a 2xx status. Raises the typed error that the body says."""
+        """The answer in a plain reply with a 2xx status. Raises the typed error if the body reports one."""
 
     @abstractmethod
     def parse_error(self, call: Call, reply: HTTPReply) -> LLMError:
-        """The error of a reply with any other status. It never raises."""
+        """The error of a reply with any other status. It must not raise."""
 
     @abstractmethod
     def decoder(self, call: Call) -> Decoder:
         """A decoder for one streamed reply with a 2xx status."""
 
     def transport(self, endpoint: Endpoint) -> Transport | None:
-        """A transport of the provider's own; `None` takes llmkit's default, the OpenAI SDK's HTTP client."""
+        """A transport of the provider's own; `None` for the default, the HTTP client of the OpenAI SDK."""
         return None
 
     def check(self, call: Call) -> None:
-        """Raise `BadRequest` or `Unsupported` for what the backend would refuse, before anything is sent."""
+        """Raise `BadRequest` or `Unsupported` for a call that the backend would refuse, before anything is sent."""
 
     def salvage(self, call: Call, data: bytes) -> Response | None:
-        """What can be made out of a plain reply that was cut; `None` where nothing can. It never raises."""
+        """The answer in a plain reply that was cut off; `None` where nothing can be read. It must not raise."""
         return None
 
     def normalise_base_url(self, url: str) -> str:
-        """The address as the backend's users write it, as a URL."""
+        """The URL of an address that is written as users of the backend write it."""
         return url.strip().rstrip("/")
 
     def resolve_model(self, model: str) -> str:
-        """The service's id of a model name."""
+        """The service's id of the model that a name stands for."""
         return self.aliases.get(model, model)
 
     def successors(self, model: str) -> Sequence[str]:
-        """What to take instead of a model that has left the service; empty where none is known."""
+        """The models to use in place of one that has left the service; empty where none is known."""
         return ()
 
     def known_model(self, model: str) -> ModelInfo | None:
-        """What the package itself knows of a model, from a table with a date. Nothing is asked."""
+        """What the package itself knows about a model, from a table with a date. Nothing is sent."""
         return None
 
     def same_model(self, one: str, other: str) -> bool:
-        """Do two model ids mean the same model? A backend whose names have short forms says how they compare."""
+        """Do two model ids mean the same model? A backend whose names have short forms overrides this."""
         return one == other

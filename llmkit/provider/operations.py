@@ -1,8 +1,8 @@
-"""What a backend may offer beside chat: optional protocols. A backend has those whose methods it has.
+"""What a backend may offer beside chat: optional protocols. A backend supports those whose methods it has.
 
-An operation takes one of two forms. Where its replies are read whole it is a generator of requests (`Operation`): it
-may need several exchanges, and the next may depend on the last reply. Where its reply is handed out as it comes it is
-one request, and a decoder for the reply (`OperationDecoder`). Both are pure; the engine carries them out.
+An operation has one of two forms. Where its replies are read whole, it is a generator of requests (`Operation`): it may
+need several exchanges, and a request may depend on the reply before it. Where its reply is handed out as it comes, it
+is one request and a decoder for the reply (`OperationDecoder`). Both are pure; the engine carries them out.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 P_co = TypeVar("P_co", covariant=True)
-#: It yields requests, is sent their 2xx replies, and returns its result. A reply with another status is thrown in as
-#: the error that `parse_error` makes of it. A second attempt begins a new one, so it holds no state of its own.
+#: A generator that yields requests, is sent their 2xx replies, and returns its result. A reply with another status is
+#: thrown in as the error that `parse_error` makes of it. A second attempt starts a new generator.
 Operation: TypeAlias = Generator[HTTPRequest, HTTPReply, T]
 
 
@@ -27,11 +27,11 @@ class OperationDecoder(Protocol[P_co, T_co]):
     """Turns the bytes of one streamed reply into pieces. One object serves one reply."""
 
     def feed(self, data: bytes) -> Sequence[P_co]:
-        """Take the next bytes, split anywhere; give the pieces that are complete. b"" says that the body ended."""
+        """The pieces that the next bytes complete. The bytes are split anywhere; b"" says that the body has ended."""
         ...
 
     def finish(self) -> T_co:
-        """The result. Raises the typed error if the reply was cut or said that it failed."""
+        """The result. Raises the typed error if the reply was cut off or reports a failure."""
         ...
 
 
@@ -42,29 +42,29 @@ class SupportsModels(Protocol):
     models_need_key: bool
 
     def list_models(self) -> Operation[Sequence[ModelInfo]]:
-        """All models, as the service lists them."""
+        """All models that the service lists."""
         ...
 
     def model_details(self, listed: ModelInfo) -> Operation[ModelInfo]:
-        """More about one model of the list; yields nothing where the list says all."""
+        """One model of the list with further details; where there are none, the operation yields no request."""
         ...
 
 
 @runtime_checkable
 class SupportsKeyCheck(Protocol):
-    """A backend that tells what a key may do."""
+    """A backend that says what a key may do."""
 
     def check_key(self) -> Operation[KeyInfo]:
-        """Is the key valid, and what is left of its limit? Raises `AuthFailed`."""
+        """What the service says about the key: its limit, and what is left. Raises `AuthFailed` for an invalid key."""
         ...
 
 
 @runtime_checkable
 class SupportsVersion(Protocol):
-    """A backend that tells its version: a server that a user runs."""
+    """A backend that says its version: a server that a user runs."""
 
     def server_version(self) -> Operation[str | None]:
-        """The version of the server, as it writes it; `None` where it does not say."""
+        """The version of the server, as the server writes it; `None` where it does not say."""
         ...
 
 
@@ -73,9 +73,9 @@ class SupportsPull(Protocol):
     """A backend that can fetch a model onto its machine."""
 
     def pull(self, model: str) -> HTTPRequest:
-        """The request; its reply is streamed."""
+        """The request that fetches a model; its reply is streamed."""
         ...
 
     def pull_decoder(self, model: str) -> OperationDecoder[PullProgress, None]:
-        """A decoder for the reply. Its `finish` raises if the pull failed or did not say that it succeeded."""
+        """A decoder for the reply. Its `finish` raises unless the reply says that the pull succeeded."""
         ...
