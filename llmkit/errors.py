@@ -35,15 +35,15 @@
     ├── StreamInterrupted                  a stream broke after it had begun; `partial_text` has what came
     ├── AllTargetsFailed                   every target of a fallback chain failed; `errors` has each
     ├── ModelClosed                        a call after `close()`
-    └── ProviderBug                        a provider raised something that is not an LLMError
+    └── ProviderBug                        a provider raised an exception that is not an LLMError
 
-Those of one subject stand with it: `InvalidStructure` (llmkit.language.structured), `ToolResultError`
-(llmkit.language.tools), `BatchStopped` (llmkit.language.many), and of the `ConfigError`s `ConfigFileError`
-(llmkit.config.file), `HistoryError` (llmkit.language.history).
+Errors of a single subject stand with that subject: `InvalidStructure` (llmkit.language.structured), `ToolResultError`
+(llmkit.language.tools), `BatchStopped` (llmkit.language.many), and the `ConfigError`s `ConfigFileError`
+(llmkit.config.file) and `HistoryError` (llmkit.language.history). `tests/test_errors.py` holds this list to the code.
 
-What may go in here: values and text, standard library only. What must not: a key, a header, a request object, the
-exception of an HTTP library. A cause is kept as its class name and scrubbed text (`cause`), because the original
-holds the request with its key.
+An error holds values and text, of the standard library only. It must not hold a key, a header, a request object or the
+exception of an HTTP library. Of a cause it keeps the class name and the scrubbed text (`cause`), because the original
+exception holds the request with its key.
 """
 
 from __future__ import annotations
@@ -59,23 +59,25 @@ Billed = Literal["no", "unknown"]
 
 
 class LLMError(Exception):
-    """Base of all errors of a call. Every field is optional except the text; `None` means "not known".
+    """The base class of all errors of a call. Every field except the text is optional; `None` means "not known".
 
     Attributes:
         message: what happened, one sentence, without provider and model.
         hint: what to do about it.
-        provider, model: where it happened, llmkit's provider name and the model that was asked.
-        status: HTTP status or the code that stood for one inside a reply.
+        provider, model: where it happened: llmkit's name of the provider, and the model that was asked.
+        status: HTTP status, or the code that stood for one inside a reply.
         code: the service's own code or error type, as text.
         request_id: the id to quote to the service: its request id or generation id.
-        retry_after: seconds that the service asked to wait.
-        partial_text: text that had arrived of the first choice before the failure.
-        partial: what had arrived of the answer, as a `Response`.
+        retry_after: the seconds that the service asked to wait.
+        details: further data of the service about the error, scrubbed.
+        partial_text: the text of the first choice that had arrived before the failure.
+        partial: the part of the answer that had arrived, as a `Response`.
         attempts: the attempts of the call that ended with this error, oldest first.
-        cause: class name and scrubbed text of the library exception underneath.
+        cause: class name and scrubbed text of the exception of a library that caused it.
         billed: "no" if the service does not charge for this outcome, else "unknown".
-        retryable: may the same request go to the same target again?
-        fallback: may the request go to the next target of a chain?
+        retryable: whether the same request may go to the same target again.
+        fallback: whether the request may go to the next target of a chain.
+        advice: the hint of the class, for errors that are made without one.
     """
 
     advice: ClassVar[str] = ""
@@ -114,7 +116,7 @@ class LLMError(Exception):
 
     @property
     def where(self) -> str:
-        """`provider:model`, or what of it is known."""
+        """`provider:model`, or the part of it that is known."""
         return ":".join(part for part in (self.provider, self.model) if part)
 
     def __str__(self) -> str:
@@ -252,7 +254,7 @@ class Overloaded(ServerError):
 
 
 class LLMTimeout(LLMError, TimeoutError):
-    """Something took longer than it may. Catches every time-out; it is a `TimeoutError` too."""
+    """Something took too long. This is the base class of all time-outs, and a `TimeoutError` too."""
 
     billed: Billed = "unknown"
     retryable = True
@@ -326,7 +328,7 @@ class MalformedResponse(LLMError):
 
 
 class EmptyResponse(MalformedResponse):
-    """The reply holds no answer: no body, no choices, or a null finish with nothing delivered."""
+    """The reply holds no answer: no body, no choices, or neither content nor a finish reason."""
 
     advice = "The service sent nothing; try again or another model"
 
@@ -339,7 +341,7 @@ class ResponseTooLarge(MalformedResponse):
 
 
 class StreamInterrupted(LLMError):
-    """A stream ended without a finish, or failed after content had been delivered.
+    """A stream ended without a finish reason, or failed after content had been delivered.
 
     `partial_text` holds exactly the text that was delivered; `reason` the typed error that ended the stream, where
     there was one.
@@ -382,7 +384,7 @@ class ModelClosed(LLMError):
 
 
 class ProviderBug(LLMError):
-    """A provider raised something that is not an `LLMError`."""
+    """A provider raised an exception that is not an `LLMError`."""
 
     billed = "unknown"
     advice = "This is a fault of the provider package; report it there"

@@ -50,6 +50,16 @@ def test_the_drawing_is_the_tree() -> None:
     assert drawn() == actual
 
 
+def test_the_other_errors_stand_where_the_module_says() -> None:
+    """Each error that the docstring names with a module is defined in that module, or behind it."""
+    named = re.findall(r"`(\w+)`\s\((llmkit[.\w]+)\)", errors.__doc__ or "")
+    assert len(named) == 5
+    for name, module in named:
+        cls = getattr(llmkit, name)
+        assert issubclass(cls, LLMError)
+        assert f"{cls.__module__}.".startswith(f"{module}.")
+
+
 @pytest.mark.parametrize("cls", CLASSES, ids=lambda cls: cls.__name__)
 def test_every_class_says_what_it_is(cls: type[LLMError]) -> None:
     """Each class has a docstring of its own, and a word on money, retrying and falling back."""
