@@ -1,6 +1,6 @@
-"""Ollama's lists as `ModelInfo`. Operations, without I/O.
+"""Ollama's lists of models, as operations without I/O.
 
-`/api/tags` says which models there are, `/api/show` what one of them can do, `/api/ps` what is loaded.
+`/api/tags` says which models there are, `/api/show` what one of them can do, `/api/ps` which ones are loaded.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from llmkit.types import ModelInfo, Pricing
 from llmkit.wire.chat_reply import as_mapping, as_objects, as_text
 from llmkit.wire.jsonbytes import decode_object, encode
 from llmkit.wire.numbers import as_count
-from llmkit_ollama.names import full_name, is_cloud_model
+from llmkit_ollama.names import is_cloud_model, normalise_name
 
 JSON = Mapping[str, object]
 _FREE = Pricing({"prompt": Decimal(0), "completion": Decimal(0)})
-#: Ollama's word for a capability to llmkit's.
+#: Ollama's word for a capability -> llmkit's word.
 _WORDS = {
     "completion": "completion",
     "tools": "tools",
@@ -31,7 +31,7 @@ _WORDS = {
     "embedding": "embedding",
     "insert": "insert",
 }
-#: Key of `extra` to where it stands in a row of the list.
+#: Key of `extra` -> key in the `details` of a row.
 _DETAILS = {
     "format": "format",
     "family": "family",
@@ -46,148 +46,151 @@ _NUM_CTX = re.compile(r"(?m)^\s*num_ctx\s+\"?([0-9]{1,12})\b")
 def list_models(provider: str) -> Operation[Sequence[ModelInfo]]:
     """The models that the server lists, with the context of those that are loaded.
 
-    Two requests, and one more for each model on the machine of which the list does not say what it can do and how long
-    its context is; where that one fails, both stay unknown.
+    It takes two requests, and one more for each model on the machine whose capabilities or context length the list does
+    not say; where that request fails, they stay unknown.
     """
     reply = yield HTTPRequest("/api/tags", method="GET")
     rows = decode_object(reply.body, "the list of models").get("models", "")
     if rows is not None and not isinstance(rows, list):
-        raise MalformedResponse("the list of models is no list")
-    found = [made for row in as_objects(rows) if (made := _listed(provider, row)) is not None]
-    if any(_is_here(info) for info in found):
-        running = yield from _running()
-        found = [_loaded(info, running) for info in found]
-    for index, info in enumerate(found):
+        raise MalformedResponse("the list of models is not a list")
+    infos = [info for row in as_objects(rows) if (info := _parse_row(provider, row)) is not None]
+    if any(_is_here(info) for info in infos):
+        running = yield from _ask_running()
+        infos = [_add_running(info, running) for info in infos]
+    for index, info in enumerate(infos):
         if info.capabilities and (info.context_length is not None or not _is_here(info)):
             continue
         try:
-            found[index] = yield from _shown(info)
+            infos[index] = yield from _ask_details(info)
         except (ConnectionFailed, LLMTimeout, AuthFailed):
-            break  # The next one would take as long and fail as well.
+            break  # The next request would take as long and fail as well.
         except LLMError:
             continue
-    return found
+    return infos
 
 
 def model_details(listed: ModelInfo) -> Operation[ModelInfo]:
-    """One model of the list with its trained context, its capabilities, and what it really runs with."""
-    made = yield from _shown(listed)
-    if not _is_here(made):
-        return made
-    return _loaded(made, (yield from _running()))
+    """One model of the list with its trained context, its capabilities, and the context that it runs with."""
+    info = yield from _ask_details(listed)
+    if not _is_here(info):
+        return info
+    return _add_running(info, (yield from _ask_running()))
 
 
 def server_version() -> Operation[str | None]:
-    """The version that the server says it has."""
+    """The version of the server; `None` where it does not say."""
     reply = yield HTTPRequest("/api/version", method="GET")
     return as_text(decode_object(reply.body, "the version").get("version")) or None
 
 
-def _shown(info: ModelInfo) -> Operation[ModelInfo]:
+def _ask_details(info: ModelInfo) -> Operation[ModelInfo]:
     reply = yield HTTPRequest("/api/show", encode({"model": info.id}))
-    return _described(info, decode_object(reply.body, "the model's description"))
+    return _add_details(info, decode_object(reply.body, "the model's description"))
 
 
-def _running() -> Operation[Mapping[str, JSON]]:
-    """The rows of the loaded models by full name; none where the server does not say."""
+def _ask_running() -> Operation[Mapping[str, JSON]]:
+    """The rows of the loaded models by normalised name; empty where the server does not say."""
     try:
         reply = yield HTTPRequest("/api/ps", method="GET")
         rows = as_objects(decode_object(reply.body, "the list of loaded models").get("models"))
     except LLMError:
         return {}
-    return {full_name(name): row for row in rows if (name := _name(row)) is not None}
+    return {normalise_name(name): row for row in rows if (name := _find_name(row)) is not None}
 
 
-def _name(row: JSON) -> str | None:
+def _find_name(row: JSON) -> str | None:
     return as_text(row.get("name")) or as_text(row.get("model")) or None
 
 
-def _listed(provider: str, row: JSON) -> ModelInfo | None:
-    name = _name(row)
+def _parse_row(provider: str, row: JSON) -> ModelInfo | None:
+    name = _find_name(row)
     if name is None:
         return None
     details = as_mapping(row.get("details"))
-    made = ModelInfo(
+    info = ModelInfo(
         name,
         provider,
         context_length=as_count(details.get("context_length")) or None,
-        created=_day(row.get("modified_at")),
+        created=_parse_day(row.get("modified_at")),
         size=as_count(row.get("size")),
-        extra=_extra(row),
+        extra=_pick_extra(row),
     )
-    return _capable(_priced(made), row.get("capabilities"))
+    return _add_capabilities(_add_price(info), row.get("capabilities"))
 
 
-def _described(info: ModelInfo, shown: JSON) -> ModelInfo:
-    """`info` with what `/api/show` says."""
-    extra = {**info.extra, **_extra(shown)}
-    if found := _NUM_CTX.search(as_text(shown.get("parameters")) or ""):
-        extra["num_ctx"] = int(found[1])
-    made = replace(
+def _add_details(info: ModelInfo, shown: JSON) -> ModelInfo:
+    """`info` with the details that `/api/show` gives."""
+    extra = {**info.extra, **_pick_extra(shown)}
+    if match := _NUM_CTX.search(as_text(shown.get("parameters")) or ""):
+        extra["num_ctx"] = int(match[1])
+    described = replace(
         info,
-        context_length=_trained(as_mapping(shown.get("model_info"))) or info.context_length,
-        created=info.created or _day(shown.get("modified_at")),
+        context_length=_find_trained_context(as_mapping(shown.get("model_info"))) or info.context_length,
+        created=info.created or _parse_day(shown.get("modified_at")),
         extra=extra,
     )
-    return _capable(made if _is_here(made) else _priced(made), shown.get("capabilities"))
+    return _add_capabilities(described if _is_here(described) else _add_price(described), shown.get("capabilities"))
 
 
-def _loaded(info: ModelInfo, running: Mapping[str, JSON]) -> ModelInfo:
+def _add_running(info: ModelInfo, running: Mapping[str, JSON]) -> ModelInfo:
     """`info` with the context that it runs with, if it is loaded."""
-    row = running.get(full_name(info.id), {})
+    row = running.get(normalise_name(info.id), {})
     extra = {key: value for key, value in info.extra.items() if key not in _LOADED}
-    if (used := as_count(row.get("size_vram"))) is not None:
-        extra["size_vram"] = used
+    if (size_vram := as_count(row.get("size_vram"))) is not None:
+        extra["size_vram"] = size_vram
     if expires := as_text(row.get("expires_at")):
         extra["expires_at"] = expires
     return replace(info, running_context=as_count(row.get("context_length")) or None, extra=extra)
 
 
-def _capable(info: ModelInfo, said: object) -> ModelInfo:
-    """`info` with the capabilities of a list of Ollama's words; as it is where there is no such list."""
-    if not isinstance(said, list):
+def _add_capabilities(info: ModelInfo, listed: object) -> ModelInfo:
+    """`info` with the capabilities that a list of Ollama's words means; unchanged where there is no such list."""
+    if not isinstance(listed, list):
         return info
-    words = {word for word in said if isinstance(word, str)}
-    able = {ours: word in words for word, ours in _WORDS.items()}
-    # The grammar that holds an answer to a form, and log probabilities, are the server's, for each model that talks.
-    # The cloud takes no form; of log probabilities it says nothing.
-    talks = "completion" in words
-    able |= {"json": talks and _is_here(info), "json_schema": talks and _is_here(info)}
+    words = {word for word in listed if isinstance(word, str)}
+    capabilities = {ours: word in words for word, ours in _WORDS.items()}
+    # JSON schemas and log probabilities are features of the server, and work for each model that writes text. The cloud
+    # takes no schemas, and does not say whether it has log probabilities.
+    writes_text = "completion" in words
+    capabilities |= {"json": writes_text and _is_here(info), "json_schema": writes_text and _is_here(info)}
     if _is_here(info):
-        able["logprobs"] = talks
-    outputs = {"text"} if talks else set()
+        capabilities["logprobs"] = writes_text
+    outputs = {"text"} if writes_text else set()
     outputs |= {kind for word, kind in (("embedding", "embeddings"), ("image", "image")) if word in words}
     inputs = {"text", *(kind for word, kind in (("vision", "image"), ("audio", "audio")) if word in words)}
     return replace(
-        info, capabilities=able, input_modalities=frozenset(inputs), output_modalities=frozenset(outputs) or None
+        info,
+        capabilities=capabilities,
+        input_modalities=frozenset(inputs),
+        output_modalities=frozenset(outputs) or None,
     )
 
 
 def _is_here(info: ModelInfo) -> bool:
-    """Is it a model of the server's own machine, not of the cloud?"""
+    """Does the model run on the server's own machine, not in the cloud?"""
     remote = info.extra.get("remote_host") or info.extra.get("remote_model") or is_cloud_model(info.id)
-    # The list of ollama.com itself has no file behind a row, and says so by an empty format.
+    # The rows in the list of ollama.com have no file behind them, which their empty format shows.
     return not remote and info.extra.get("format") != ""
 
 
-def _priced(info: ModelInfo) -> ModelInfo:
+def _add_price(info: ModelInfo) -> ModelInfo:
     return replace(info, pricing=_FREE if _is_here(info) else Pricing())
 
 
-def _extra(row: JSON) -> dict[str, object]:
+def _pick_extra(row: JSON) -> dict[str, object]:
     details = as_mapping(row.get("details"))
-    made = {key: details.get(name) for key, name in _DETAILS.items()} | {key: row.get(key) for key in _ROW}
-    return {key: value for key, value in made.items() if isinstance(value, str) and (value or key == "format")}
+    extra = {key: details.get(name) for key, name in _DETAILS.items()} | {key: row.get(key) for key in _ROW}
+    return {key: value for key, value in extra.items() if isinstance(value, str) and (value or key == "format")}
 
 
-def _trained(info: JSON) -> int | None:
-    """The context that the model was trained with."""
+def _find_trained_context(info: JSON) -> int | None:
+    """The context length that the model was trained with."""
     architecture = as_text(info.get("general.architecture"))
     return as_count(info.get(f"{architecture}.context_length")) or None
 
 
-def _day(value: object) -> date | None:
-    """The day of a time stamp; a cloud model has the year 1, which is no day."""
+def _parse_day(value: object) -> date | None:
+    """The day of a time stamp; `None` for a cloud model, whose time stamp has the year 1."""
     try:
         day = date.fromisoformat((as_text(value) or "")[:10])
     except ValueError:

@@ -1,4 +1,4 @@
-"""Messages as Ollama takes them: text is a plain string, media are raw base64, tool arguments are objects."""
+"""Messages in Ollama's form: text is a plain string, media are raw base64, tool arguments are objects."""
 
 from __future__ import annotations
 
@@ -9,62 +9,62 @@ from llmkit.errors import BadRequest, Unsupported
 from llmkit.types import AudioPart, FilePart, ImagePart, Message, Part, TextPart, data_url
 
 
-def with_tool_names(messages: Sequence[Message]) -> Sequence[Message]:
-    """The conversation with the tool's name in each tool turn, which most model templates need.
+def fill_tool_names(messages: Sequence[Message]) -> Sequence[Message]:
+    """The conversation with the name of the tool in each tool turn, which most model templates need.
 
-    Others name only the id of the call; the assistant turn before it has id and name.
+    A turn may have only the id of the call. The assistant turn before it has both id and name.
     """
     names: dict[str | None, str] = {}
-    made: list[Message] = []
+    filled: list[Message] = []
     for turn in messages:
         names.update({call.id: call.name for call in turn.tool_calls})
-        known = names.get(turn.tool_call_id) if turn.role == "tool" and not turn.name else None
-        made.append(replace(turn, name=known) if known else turn)
-    return made
+        name = names.get(turn.tool_call_id) if turn.role == "tool" and not turn.name else None
+        filled.append(replace(turn, name=name) if name else turn)
+    return filled
 
 
 def message_to_dict(message: Message) -> dict[str, object]:
-    """One turn in Ollama's shape. A developer turn becomes a system turn, since few model templates know the former.
+    """One turn in Ollama's shape. A developer turn becomes a system turn, because few model templates know the former.
 
     Raises:
-        Unsupported: a part that Ollama cannot carry.
-        BadRequest: tool arguments that are no JSON object.
+        Unsupported: the turn has a part that Ollama cannot carry.
+        BadRequest: the arguments of a tool call are not a JSON object.
     """
-    out: dict[str, object] = {
+    sent: dict[str, object] = {
         "role": "system" if message.role == "developer" else message.role,
         "content": message.text,
     }
     if not isinstance(message.content, str):
-        media = _all_media(message.content or ())
+        media = _collect_media(message.content or ())
         if media:
-            out["images"] = media
+            sent["images"] = media
     if message.role == "assistant" and message.reasoning:
-        out["thinking"] = message.reasoning
+        sent["thinking"] = message.reasoning
     if message.tool_calls:
-        out["tool_calls"] = [_tool_call(message, index) for index in range(len(message.tool_calls))]
+        sent["tool_calls"] = [_tool_call_to_dict(message, index) for index in range(len(message.tool_calls))]
     if message.role == "tool":
         if message.name:
-            out["tool_name"] = message.name
+            sent["tool_name"] = message.name
         if message.tool_call_id:
-            out["tool_call_id"] = message.tool_call_id
-    return out
+            sent["tool_call_id"] = message.tool_call_id
+    return sent
 
 
-def _tool_call(message: Message, index: int) -> dict[str, object]:
-    # Arguments that do not fit the tool's schema go back as they came: the model is told, and may ask anew.
+def _tool_call_to_dict(message: Message, index: int) -> dict[str, object]:
+    # Arguments that do not fit the tool's schema are sent back unchanged: the model is told, and may call again.
     call = replace(message.tool_calls[index], mismatch=None)
     arguments = call.arguments
     if arguments is None:
         raise BadRequest(f"tool call {call.name!r} cannot go back to Ollama: {call.problem}")
-    made: dict[str, object] = {"function": {"index": index, "name": call.name, "arguments": arguments}}
-    return made if call.id is None else {"id": call.id, **made}
+    sent: dict[str, object] = {"function": {"index": index, "name": call.name, "arguments": arguments}}
+    return sent if call.id is None else {"id": call.id, **sent}
 
 
-def _all_media(parts: Sequence[Part]) -> list[str]:
+def _collect_media(parts: Sequence[Part]) -> list[str]:
     media: list[str] = []
     for index, part in enumerate(parts):
         try:
-            data = _media(part)
+            data = _media_to_base64(part)
         except (BadRequest, Unsupported) as error:
             error.message = f"content[{index}]: {error.message}"
             error.args = (error.message,)
@@ -74,7 +74,7 @@ def _all_media(parts: Sequence[Part]) -> list[str]:
     return media
 
 
-def _media(part: Part) -> str | None:
+def _media_to_base64(part: Part) -> str | None:
     """The base64 text of a medium; `None` for text."""
     if isinstance(part, TextPart):
         return None

@@ -1,4 +1,4 @@
-"""Names of models as Ollama compares them."""
+"""Names of models, and when Ollama takes two of them for the same model."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ _REGISTRY = "registry.ollama.ai/"
 _NAMESPACE = "library/"
 
 
-def full_name(name: str) -> str:
-    """The one form of all names of a model: lower case, with its tag, without the usual registry and namespace.
+def normalise_name(name: str) -> str:
+    """The form that all names of one model have in common: lower case, with the tag, without the default registry.
 
-    `llama3.2` is `llama3.2:latest`. `:local` at the end says only where to look; `120b:cloud` is `120b-cloud`.
+    `llama3.2` becomes `llama3.2:latest`. `:local` at the end only says where to look, and is dropped; `120b:cloud`
+    becomes `120b-cloud`. The default namespace is dropped too.
     """
     path, slash, last = name.strip().lower().rpartition("/")
     path = f"{path}{slash}".removeprefix(_REGISTRY).removeprefix(_NAMESPACE)
@@ -27,7 +28,7 @@ def is_cloud_model(name: str) -> bool:
     return tag == "cloud" or tag.endswith((":cloud", "-cloud"))
 
 
-#: Short names of other systems to Ollama's own, as its library had them in August 2026.
+#: Short name in other systems -> Ollama's name, as its library had them in August 2026.
 ALIASES = {
     "llama-3-8b": "llama3:8b",
     "llama-3-70b": "llama3:70b",

@@ -1,4 +1,4 @@
-"""Ollama's own knobs. Facts: Ollama's API documents and server source of August 2026."""
+"""Ollama's own options. Sources: the API documents and the source of the server, August 2026."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _DURATION = re.compile(r"-?(?:[0-9]+(?:\.[0-9]+)?(?:ns|us|µs|ms|s|m|h))+\Z")
 THINK = ("low", "medium", "high", "max")
 
 
-def _keep_alive(name: str, value: object) -> None:
+def _check_keep_alive(name: str, value: object) -> None:
     if isinstance(value, str):
         if not _DURATION.match(value):
             raise wrong(name, value, 'seconds as a number, or text such as "10m"', say=name_of)
@@ -21,15 +21,15 @@ def _keep_alive(name: str, value: object) -> None:
         number()(name, value)
 
 
-def _think(name: str, value: object) -> None:
+def _check_think(name: str, value: object) -> None:
     if not isinstance(value, bool):
         one_of(*THINK)(name, value)
 
 
-_KINDS: Mapping[str, Check] = {
+_CHECKS: Mapping[str, Check] = {
     "num_ctx": whole(1),
-    "keep_alive": _keep_alive,
-    "think": _think,
+    "keep_alive": _check_keep_alive,
+    "think": _check_think,
     "truncate": flag,
     "shift": flag,
     "num_keep": whole(-1),
@@ -49,15 +49,15 @@ _KINDS: Mapping[str, Check] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OllamaOptions:
-    """What only Ollama has; pass it as `options=`. Every field that is `None` is not sent.
+    """The options that only Ollama has; pass them as `options=`. A field that is `None` is not sent.
 
     Changing `num_ctx`, `num_batch`, `num_gpu`, `main_gpu`, `num_thread` or `use_mmap` makes the server load the model
     again, which takes seconds to minutes: keep them constant for a model.
 
     Attributes:
         num_ctx: context size in tokens; the server's own default is often 4096, and it cuts longer prompts silently.
-        keep_alive: how long the model stays loaded after the call: seconds, or text such as "10m"; negative is for
-            ever, 0 unloads it.
+        keep_alive: how long the model stays loaded after the call: seconds, or text such as "10m"; a negative
+            number is for ever, 0 unloads the model.
         think: True, False, or low, medium, high, max. Thinking models think unless told not to.
         truncate: False: fail instead of dropping the oldest messages when the prompt is too long.
         shift: False: stop at the end of the context instead of dropping old tokens.
@@ -84,23 +84,23 @@ class OllamaOptions:
     use_mmap: bool | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what the server would refuse.
+        """Check the values.
 
         Raises:
-            BadRequest: a value out of its bounds.
+            BadRequest: a value is out of its bounds.
         """
-        for name, check in _KINDS.items():
+        for name, check in _CHECKS.items():
             if (value := getattr(self, name)) is not None:
                 check(name, value)
 
     def top_level(self) -> dict[str, object]:
         """The fields of the request body itself."""
-        return self._set(("keep_alive", "think", "truncate", "shift"))
+        return self._pick_set(("keep_alive", "think", "truncate", "shift"))
 
     def model_options(self) -> dict[str, object]:
         """The fields of the body's `options`."""
         outside = ("keep_alive", "think", "truncate", "shift")
-        return self._set(tuple(name for name in self.__dataclass_fields__ if name not in outside))
+        return self._pick_set(tuple(name for name in self.__dataclass_fields__ if name not in outside))
 
-    def _set(self, names: tuple[str, ...]) -> dict[str, object]:
+    def _pick_set(self, names: tuple[str, ...]) -> dict[str, object]:
         return {name: value for name in names if (value := getattr(self, name)) is not None}

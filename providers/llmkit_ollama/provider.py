@@ -23,19 +23,19 @@ from llmkit.wire import chat_errors as errors
 from llmkit.wire.chat_reply import has_content
 from llmkit.wire.chat_request import build_response_format, build_turns, find_json_schema
 from llmkit.wire.jsonbytes import decode_cut, decode_object, encode
-from llmkit_ollama.answers import JSON, assemble, error_of
+from llmkit_ollama.answers import JSON, assemble, make_error
 from llmkit_ollama.host import is_cloud, parse_host
-from llmkit_ollama.messages import message_to_dict, with_tool_names
-from llmkit_ollama.names import ALIASES, full_name, is_cloud_model
+from llmkit_ollama.messages import fill_tool_names, message_to_dict
+from llmkit_ollama.names import ALIASES, is_cloud_model, normalise_name
 from llmkit_ollama.options import THINK, OllamaOptions
 from llmkit_ollama.schemas import inline
 from llmkit_ollama.stream import OllamaDecoder
-from llmkit_ollama.truncation import cut_warning
+from llmkit_ollama.truncation import list_cut_warnings
 
 if TYPE_CHECKING:
     from llmkit.types import ModelInfo, PullProgress
 
-#: Common settings that are Ollama `options`, by Ollama's name.
+#: Common setting -> its name in the `options` of the body.
 _OPTIONS = {
     "temperature": "temperature",
     "top_p": "top_p",
@@ -50,14 +50,14 @@ _OPTIONS = {
 
 
 class OllamaProvider(BaseProvider):
-    """`create_language("ollama", "llama3.1")`. The server is found by `OLLAMA_HOST`, read as Ollama reads it."""
+    """Ollama: `create_language("ollama", "llama3.1")`. `OLLAMA_HOST` is read as Ollama itself reads it."""
 
     title = "Ollama"
     default_base_url = "http://127.0.0.1:11434"
     base_url_env = ("OLLAMA_HOST", "OLLAMA_BASE_URL", "OLLAMA_API_BASE")
     key_env = ("OLLAMA_API_KEY",)
     key_origins = ("https://ollama.com",)
-    key_follows_url = False  # A server of one's own asks for no key; the variable's key is the cloud's.
+    key_follows_url = False  # A local server needs no key; the key in the variable is for the cloud.
     key_required = False
     key_page = "https://ollama.com/settings/keys"
     start_command = "ollama serve"
@@ -68,7 +68,7 @@ class OllamaProvider(BaseProvider):
     models_need_key = False
 
     def normalise_base_url(self, url: str) -> str:
-        """See `BaseProvider`; the text may be anything that `OLLAMA_HOST` may be. A `/v1` or `/api` end is dropped."""
+        """See `BaseProvider`. The text may be any value of `OLLAMA_HOST`; `/v1` or `/api` at its end is dropped."""
         return parse_host(url).removesuffix("/v1").removesuffix("/api")
 
     def endpoint(self, settings: Settings) -> Endpoint:
@@ -80,11 +80,11 @@ class OllamaProvider(BaseProvider):
         return HTTPRequest("/api/chat", encode(self.body(call)), stream=call.stream)
 
     def body(self, call: Call) -> dict[str, object]:
-        """The JSON body. `stream` is always said, because Ollama streams by default."""
+        """The JSON body of a call. `stream` is always sent, because Ollama streams by default."""
         settings = call.settings
         body: dict[str, object] = {
             "model": call.model,
-            "messages": build_turns(with_tool_names(call.messages), message_to_dict),
+            "messages": build_turns(fill_tool_names(call.messages), message_to_dict),
             "stream": call.stream,
         }
         options: dict[str, object] = {_OPTIONS[name]: value for name, value in settings.items() if name in _OPTIONS}
@@ -95,7 +95,7 @@ class OllamaProvider(BaseProvider):
         if (structured := settings.get("structured")) is not None:
             schema = find_json_schema(cast("JSON", structured))
             body["format"] = "json" if schema is None else inline(schema)
-        if (think := self._think(settings.get("reasoning"))) is not None:
+        if (think := self._build_think(settings.get("reasoning"))) is not None:
             body["think"] = think
         for name in ("logprobs", "top_logprobs"):
             if name in settings:
@@ -108,8 +108,8 @@ class OllamaProvider(BaseProvider):
         body.update(call.extra_body)
         return body
 
-    def _think(self, reasoning: object) -> object:
-        """Ollama's `think` of the `reasoning` setting; it has levels, no budget."""
+    def _build_think(self, reasoning: object) -> object:
+        """Ollama's `think` for the `reasoning` setting. It has levels, but no budget."""
         if reasoning is None or isinstance(reasoning, bool):
             return reasoning
         words = {"none": False, "minimal": "low", "xhigh": "max"}
@@ -122,13 +122,13 @@ class OllamaProvider(BaseProvider):
         """See `BaseProvider`."""
         if (structured := call.settings.get("structured")) is not None:
             build_response_format(cast("JSON", structured))
-        own = call.options.think if isinstance(call.options, OllamaOptions) else None
-        asked = self._think(call.settings.get("reasoning"))
-        if own is not None and asked is not None and own != asked:
+        in_options = call.options.think if isinstance(call.options, OllamaOptions) else None
+        think = self._build_think(call.settings.get("reasoning"))
+        if in_options is not None and think is not None and in_options != think:
             raise BadRequest("reasoning= and OllamaOptions(think=...) differ", hint="Set one of them")
         penalty = call.settings.get("repetition_penalty")
-        own_penalty = call.options.repeat_penalty if isinstance(call.options, OllamaOptions) else None
-        if penalty is not None and own_penalty is not None and penalty != own_penalty:
+        option_penalty = call.options.repeat_penalty if isinstance(call.options, OllamaOptions) else None
+        if penalty is not None and option_penalty is not None and penalty != option_penalty:
             raise BadRequest("repetition_penalty= and OllamaOptions(repeat_penalty=...) differ", hint="Set one of them")
         if call.settings.get("top_logprobs") is not None and not call.settings.get("logprobs"):
             raise BadRequest("top_logprobs is set without logprobs", hint="Set logprobs=True too")
@@ -147,17 +147,17 @@ class OllamaProvider(BaseProvider):
             error.partial_text = error.partial.choices[0].message.text if error.partial else None
             raise
         if value.get("error"):
-            raise self.placed(error_of(value, None, {}), call)
+            raise self.add_model_hint(make_error(value, None, {}), call)
         if not isinstance(value.get("message"), dict):
             raise EmptyResponse("the reply holds no message")
-        made = assemble(self.name, call, [value], free=self.is_free(call))
-        if made.finish_reason is None and not has_content(made.message):
+        response = assemble(self.name, call, [value], free=self.is_free(call))
+        if response.finish_reason is None and not has_content(response.message):
             raise EmptyResponse("the reply holds neither content nor a done_reason")
-        warnings = (*made.warnings, *cut_warning(call, made.usage.prompt_tokens))
-        return replace(made, raw_response=value, warnings=warnings)
+        warnings = (*response.warnings, *list_cut_warnings(call, response.usage.prompt_tokens))
+        return replace(response, raw_response=value, warnings=warnings)
 
     def _parse_lines(self, call: Call, body: bytes) -> Response:
-        """Lines in answer to a plain request: some proxies stream whatever was asked."""
+        """The response out of lines that answer a plain request: some proxies stream whatever was asked for."""
         decoder = self.decoder(call)
         decoder.feed(body)
         decoder.feed(b"")
@@ -171,7 +171,7 @@ class OllamaProvider(BaseProvider):
         return assemble(self.name, call, [value], free=self.is_free(call))
 
     def is_free(self, call: Call) -> bool:
-        """Does the answer cost nothing? A model on this machine does; a cloud model reached through it does not."""
+        """Is the answer free? That of a model on this machine is; that of a cloud model reached through it is not."""
         return call.local and not is_cloud_model(call.model)
 
     def parse_error(self, call: Call, reply: HTTPReply) -> LLMError:
@@ -179,9 +179,10 @@ class OllamaProvider(BaseProvider):
         body = errors.parse_error_body(reply)
         if body is None or 300 <= reply.status < 400:
             return errors.make_bodyless_error(reply.status, reply)
-        return self.placed(error_of(body, reply.status, reply.headers), call)
+        return self.add_model_hint(make_error(body, reply.status, reply.headers), call)
 
-    def placed(self, error: LLMError, call: Call) -> LLMError:
+    def add_model_hint(self, error: LLMError, call: Call) -> LLMError:
+        """The error, with advice on how to get the model if the server does not have it."""
         if isinstance(error, ModelNotFound) and call.model and error.hint == ModelNotFound.advice:
             cloud = is_cloud(call.base_url)
             error.hint = "See https://ollama.com/search?c=cloud" if cloud else f"Run: ollama pull {call.model}"
@@ -193,10 +194,10 @@ class OllamaProvider(BaseProvider):
 
     def same_model(self, one: str, other: str) -> bool:
         """See `BaseProvider`; `llama3.2` is `llama3.2:latest`, in small letters or capitals."""
-        return full_name(one) == full_name(other)
+        return normalise_name(one) == normalise_name(other)
 
     def list_models(self) -> Operation[Sequence[ModelInfo]]:
-        """See `SupportsModels`. A price of 0 is that of the machine that is asked; the cloud's are not known."""
+        """See `SupportsModels`. Models on the machine have a price of 0; prices of the cloud are not known."""
         from llmkit_ollama import catalogue
 
         return catalogue.list_models(self.name)
@@ -221,6 +222,6 @@ class OllamaProvider(BaseProvider):
 
     def pull_decoder(self, model: str) -> OperationDecoder[PullProgress, None]:
         """See `SupportsPull`."""
-        from llmkit_ollama.pull import OllamaPull
+        from llmkit_ollama.pull import PullDecoder
 
-        return OllamaPull(lambda line: self.placed(error_of(line, None, {}), Call(model, ())))
+        return PullDecoder(lambda line: self.add_model_hint(make_error(line, None, {}), Call(model, ())))

@@ -17,7 +17,7 @@ _OWN_HOSTS = (".openai.com", ".openai.azure.com", ".services.ai.azure.com")
 
 
 class OpenAIProvider(ChatProvider):
-    """`create_language("openai", model)`; with `base_url=` any server that speaks the same dialect."""
+    """OpenAI: `create_language("openai", model)`; with `base_url=`, any server that speaks the same dialect."""
 
     title = "OpenAI"
     default_base_url = "https://api.openai.com/v1"
@@ -32,15 +32,15 @@ class OpenAIProvider(ChatProvider):
     max_stop = 4
 
     def max_tokens_name(self, call: Call) -> str:
-        """OpenAI's newer models refuse `max_tokens`; most compatible servers know nothing else."""
+        """The name for `max_tokens`: OpenAI's newer models refuse that one, most compatible servers know no other."""
         return "max_completion_tokens" if is_openai(call.base_url) else "max_tokens"
 
     def message(self, turn: Message, call: Call) -> dict[str, object]:
-        """OpenAI has developer turns; a compatible server gets them as system turns."""
-        out = super().message(turn, call)
+        """One turn as the service takes it. A developer turn is a system turn for all services but OpenAI itself."""
+        sent = super().message(turn, call)
         if turn.role == "developer" and is_openai(call.base_url):
-            out["role"] = "developer"
-        return out
+            sent["role"] = "developer"
+        return sent
 
     def known_model(self, model: str) -> ModelInfo | None:
         """See `BaseProvider`."""
@@ -50,5 +50,5 @@ class OpenAIProvider(ChatProvider):
 
 
 def is_openai(base_url: str) -> bool:
-    """Is it OpenAI's own service, direct or at Azure?"""
+    """Is it the address of OpenAI's own service, direct or at Azure?"""
     return f".{urlsplit(base_url).hostname or ''}".endswith(_OWN_HOSTS)

@@ -1,6 +1,6 @@
 """Services that speak OpenAI's chat completions, as rows of data: name, address, key variables, documentation.
 
-The rows are in `services.json`, made by `scripts/make_services.py`. A row may also hold any attribute of
+The rows are in `services.json`, which `scripts/make_services.py` makes. A row may also hold any attribute of
 `ChatProvider` that differs for the service.
 """
 
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 
 class ServiceProvider(ChatProvider):
-    """A compatible service out of one row."""
+    """The provider of a compatible service, made from one row."""
 
     def __init__(self, name: str, row: Mapping[str, object]) -> None:
-        """`row` maps attributes of `ChatProvider` to their values."""
+        """`row` holds values of attributes of `ChatProvider`."""
         super().__init__(name)
         for attribute, value in row.items():
             setattr(self, attribute, tuple(value) if isinstance(value, list) else value)
@@ -36,25 +36,25 @@ class ServiceProvider(ChatProvider):
 
 
 class _Services(Mapping[str, Callable[[str], BaseProvider]]):
-    """The table, read at its first use."""
+    """The table of services, read at its first use."""
 
     def __init__(self) -> None:
         self._rows: dict[str, dict[str, object]] | None = None
 
-    def _table(self) -> dict[str, dict[str, object]]:
+    def _load_rows(self) -> dict[str, dict[str, object]]:
         if self._rows is None:
             text = (files("llmkit_openai") / "services.json").read_text("utf-8")
             self._rows = cast("dict[str, dict[str, object]]", json.loads(text)["services"])
         return self._rows
 
     def __getitem__(self, name: str) -> Callable[[str], BaseProvider]:
-        return partial(ServiceProvider, row=self._table()[name])
+        return partial(ServiceProvider, row=self._load_rows()[name])
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._table())
+        return iter(self._load_rows())
 
     def __len__(self) -> int:
-        return len(self._table())
+        return len(self._load_rows())
 
 
 SERVICES: Mapping[str, Callable[[str], BaseProvider]] = _Services()

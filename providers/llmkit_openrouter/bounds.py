@@ -1,7 +1,7 @@
 """What OpenRouter takes, as tables: ranges, words and shapes, checked before anything is sent.
 
-Most are in its OpenAPI document of August 2026; the 3 `models` and the length of names are from the service's answers.
-Where the document leaves an object open, its unknown keys are left to the service.
+Most bounds are in its OpenAPI document of August 2026; that of `models` and the length of names are from the service's
+answers. Where the document leaves an object open, unknown keys are not checked here.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from llmkit.types import (
     wrong,
 )
 
-#: A prompt-cache breakpoint.
+#: The check of a prompt-cache breakpoint.
 BREAKPOINT = table({"type": one_of("ephemeral"), "ttl": one_of("5m", "1h")}, required=("type",))
 QUANTIZATIONS = ("int4", "int8", "fp4", "mxfp4", "nvfp4", "fp6", "fp8", "mxfp8", "fp16", "bf16", "fp32", "unknown")
 SORTS = ("price", "throughput", "latency", "exacto")
@@ -37,11 +37,11 @@ TIERS = ("auto", "default", "flex", "priority", "fast", "scale")
 VERBOSITIES = ("low", "medium", "high", "xhigh", "max")
 MODALITIES = ("text", "image", "audio")
 TEXTS = many(text())
-MOST_MODELS = 3
+MAX_MODELS = 3
 
 
-def price(name: str, value: object) -> None:
-    """A price of a filter: USD per million tokens, as a number or decimal text."""
+def check_price(name: str, value: object) -> None:
+    """Check a price of a filter: USD per million tokens, as a number or decimal text."""
     try:
         amount = None if isinstance(value, bool) else Decimal(str(value))
     except InvalidOperation:
@@ -50,39 +50,39 @@ def price(name: str, value: object) -> None:
         raise wrong(name, value, "USD per million tokens, 0 or more", say=name_of)
 
 
-def _cache_control(name: str, value: object) -> None:
+def _check_cache_control(name: str, value: object) -> None:
     if value is not True:
         BREAKPOINT(name, value)
 
 
-def _max_price(name: str, value: object) -> None:
-    fields: dict[str, Check] = dict.fromkeys(PRICES, price)
+def _check_max_price(name: str, value: object) -> None:
+    fields: dict[str, Check] = dict.fromkeys(PRICES, check_price)
     table(fields)(name, value)
     for key, item in value.items() if isinstance(value, Mapping) else ():
-        price(f"{name}.{key}", item)
+        check_price(f"{name}.{key}", item)
 
 
-def _category(name: str, value: object) -> None:
+def _check_category(name: str, value: object) -> None:
     text(30, 1)(name, value)
-    said = str(value)
-    if said != said.lower() or not said.replace("-", "").isalnum() or not said.isascii():
+    category = str(value)
+    if category != category.lower() or not category.replace("-", "").isalnum() or not category.isascii():
         raise wrong(name, value, "lower case, with dashes", say=name_of)
 
 
-def _percentiles(name: str, value: object) -> None:
+def _check_percentiles(name: str, value: object) -> None:
     cutoffs = table(dict.fromkeys(("p50", "p75", "p90", "p99"), number(0)))
     cutoffs(name, value) if isinstance(value, Mapping) else number(0)(name, value)
 
 
-def _image_value(name: str, value: object) -> None:
+def _check_image_value(name: str, value: object) -> None:
     if isinstance(value, bool) or not isinstance(value, (str, int, float, list, tuple)):
         raise wrong(name, value, "text, a number or a list")
     if isinstance(value, (int, float)):
         number()(name, value)
 
 
-def _image_config(name: str, value: object) -> None:
-    table({}, rest=_image_value)(name, value)
+def _check_image_config(name: str, value: object) -> None:
+    table({}, rest=_check_image_value)(name, value)
 
 
 PROVIDER = table(
@@ -103,9 +103,9 @@ PROVIDER = table(
                 required=("by",),
             ),
         ),
-        "preferred_min_throughput": _percentiles,
-        "preferred_max_latency": _percentiles,
-        "max_price": _max_price,
+        "preferred_min_throughput": _check_percentiles,
+        "preferred_max_latency": _check_percentiles,
+        "max_price": _check_max_price,
     }
 )
 _REASONING = table(
@@ -122,7 +122,7 @@ _REASONING = table(
 
 
 def check_reasoning(name: str, value: object) -> None:
-    """OpenRouter's reasoning object; effort and budget exclude each other."""
+    """Check OpenRouter's reasoning object; effort and budget exclude each other."""
     _REASONING(name, value)
     if isinstance(value, Mapping) and value.get("effort") is not None and value.get("max_tokens") is not None:
         raise BadRequest(f"{name} has both effort and max_tokens", hint="Pass one of them")
@@ -141,17 +141,17 @@ _LOCATION = table(
 )
 
 
-def _plugin(fields: Mapping[str, Check]) -> Check:
+def _plugin_table(fields: Mapping[str, Check]) -> Check:
     return table({"id": text(), "enabled": flag, **fields}, rest=anything)
 
 
 PLUGIN = tagged(
     "id",
     {
-        "auto-router": _plugin(_ROUTER),
-        "auto-beta-router": _plugin(_ROUTER),
-        "moderation": _plugin({}),
-        "web": _plugin(
+        "auto-router": _plugin_table(_ROUTER),
+        "auto-beta-router": _plugin_table(_ROUTER),
+        "moderation": _plugin_table({}),
+        "web": _plugin_table(
             {
                 "engine": one_of("native", "exa", "firecrawl", "parallel", "perplexity"),
                 "mode": one_of(
@@ -165,7 +165,7 @@ PLUGIN = tagged(
                 "user_location": _LOCATION,
             }
         ),
-        "web-fetch": _plugin(
+        "web-fetch": _plugin_table(
             {
                 "allowed_domains": TEXTS,
                 "blocked_domains": TEXTS,
@@ -173,19 +173,19 @@ PLUGIN = tagged(
                 "max_uses": whole(1),
             }
         ),
-        "file-parser": _plugin(
+        "file-parser": _plugin_table(
             {"pdf": table({"engine": one_of("mistral-ocr", "pdf-text", "native", "cloudflare-ai")}, rest=anything)}
         ),
-        "response-healing": _plugin({}),
-        "context-compression": _plugin({"engine": one_of("middle-out")}),
-        "pareto-router": _plugin(
+        "response-healing": _plugin_table({}),
+        "context-compression": _plugin_table({"engine": one_of("middle-out")}),
+        "pareto-router": _plugin_table(
             {
                 "max_price": number(0),
                 "min_coding_score": number(0, 1),
                 "price_source": one_of("prompt", "weighted_avg"),
             }
         ),
-        "fusion": _plugin(
+        "fusion": _plugin_table(
             {
                 "analysis_models": many(text(), least=1, most=8),
                 "max_tool_calls": whole(1, 16),
@@ -197,42 +197,42 @@ PLUGIN = tagged(
 )
 
 
-def _condition(field: str, check: Check) -> Check:
+def _condition_table(field: str, check: Check) -> Check:
     return table({"type": text(), field: check}, required=(field,), rest=anything)
 
 
 OPTIONS: Mapping[str, Check] = {
     "provider": PROVIDER,
-    "models": many(text(), most=MOST_MODELS),
+    "models": many(text(), most=MAX_MODELS),
     "reasoning": check_reasoning,
     "plugins": many(PLUGIN),
     "preset": text(),
     "session_id": text(256),
-    "cache_control": _cache_control,
+    "cache_control": _check_cache_control,
     "prompt_cache_key": text(),
     "prompt_cache_options": table({"mode": one_of("explicit"), "ttl": text()}, required=("mode",), rest=anything),
     "trace": table(
         dict.fromkeys(("trace_id", "trace_name", "span_name", "generation_name", "parent_span_id"), text()),
         rest=anything,
     ),
-    "image_config": _image_config,
+    "image_config": _check_image_config,
     "max_tool_calls": whole(1, 30),
     "stop_server_tools_when": many(
         tagged(
             "type",
             {
-                "step_count_is": _condition("step_count", whole()),
-                "has_tool_call": _condition("tool_name", text(least=1)),
-                "max_tokens_used": _condition("max_tokens", whole()),
-                "max_cost": _condition("max_cost_in_dollars", number()),
-                "finish_reason_is": _condition("reason", text(least=1)),
+                "step_count_is": _condition_table("step_count", whole()),
+                "has_tool_call": _condition_table("tool_name", text(least=1)),
+                "max_tokens_used": _condition_table("max_tokens", whole()),
+                "max_cost": _condition_table("max_cost_in_dollars", number()),
+                "finish_reason_is": _condition_table("reason", text(least=1)),
             },
         ),
         least=1,
     ),
     "web_search_options": table({"search_context_size": one_of("low", "medium", "high")}, rest=anything),
     "debug": table({"echo_upstream_body": flag}, rest=anything),
-    "categories": many(_category, most=2),
+    "categories": many(_check_category, most=2),
     "metadata": flag,
     "cache": flag,
     "cache_ttl": whole(1, 86_400),
@@ -245,7 +245,7 @@ _SERVER_TOOLS = (
 )  # fmt: skip
 
 
-def _name(name: str, value: object) -> None:
+def _check_name(name: str, value: object) -> None:
     text(64, 1)(name, value)
     if not all(char.isascii() and (char.isalnum() or char in "_-") for char in str(value)):
         raise wrong(name, value, "letters, digits, _ and -", say=name_of)
@@ -258,7 +258,12 @@ _TOOL = tagged(
             {
                 "type": text(),
                 "function": table(
-                    {"name": _name, "description": text(), "parameters": table({}, rest=anything), "strict": flag},
+                    {
+                        "name": _check_name,
+                        "description": text(),
+                        "parameters": table({}, rest=anything),
+                        "strict": flag,
+                    },
                     required=("name",),
                     rest=anything,
                 ),
@@ -271,28 +276,29 @@ _TOOL = tagged(
 )
 
 
-def _tool_choice(name: str, value: object) -> None:
+def _check_tool_choice(name: str, value: object) -> None:
     if isinstance(value, str):
-        return  # A word, or a tool's name: the dialect looks at it.
+        return  # A word or the name of a tool, which the dialect checks.
     table({"type": one_of("function", *_SERVER_TOOLS)}, required=("type",), rest=anything)(name, value)
     if isinstance(value, Mapping) and value.get("type") == "function":
-        named = table({"name": text(least=1)}, required=("name",), rest=anything)
-        table({"function": named}, required=("function",), rest=anything)(name, value)
+        function = table({"name": text(least=1)}, required=("name",), rest=anything)
+        table({"function": function}, required=("function",), rest=anything)(name, value)
 
 
-def _structured(name: str, value: object) -> None:
+def _check_structured(name: str, value: object) -> None:
     if isinstance(value, Mapping) and value.get("type") == "json_schema":
         body = table(
-            {"name": _name, "description": text(), "schema": table({}, rest=anything), "strict": flag}, rest=anything
+            {"name": _check_name, "description": text(), "schema": table({}, rest=anything), "strict": flag},
+            rest=anything,
         )
         table({"json_schema": body}, required=("json_schema",), rest=anything)(name, value)
 
 
-def _prediction_part(name: str, value: object) -> None:
+def _check_prediction_part(name: str, value: object) -> None:
     table({"type": one_of("text"), "text": text()}, required=("type", "text"), rest=anything)(name, value)
 
 
-def _metadata(name: str, value: object) -> None:
+def _check_metadata(name: str, value: object) -> None:
     table({}, rest=text(512))(name, value)
     if isinstance(value, Mapping):
         if len(value) > 16:
@@ -305,27 +311,27 @@ SETTINGS: Mapping[str, Check] = {
     "service_tier": one_of(*TIERS),
     "verbosity": one_of(*VERBOSITIES),
     "modalities": many(one_of(*MODALITIES)),
-    "metadata": _metadata,
+    "metadata": _check_metadata,
     "tools": many(_TOOL),
-    "tool_choice": _tool_choice,
-    "structured": _structured,
+    "tool_choice": _check_tool_choice,
+    "structured": _check_structured,
     "prediction": table(
-        {"type": one_of("content"), "content": either(text(), many(_prediction_part))},
+        {"type": one_of("content"), "content": either(text(), many(_check_prediction_part))},
         required=("type", "content"),
         rest=anything,
     ),
 }
 
 
-def without_unset(value: object) -> object:
-    """A value as it is sent: `None` in a dict stands for "not set", and OpenRouter takes null in few places."""
+def remove_unset(value: object) -> object:
+    """The value without entries of dicts that are `None`. That means "not set", and OpenRouter takes few nulls."""
     if isinstance(value, Mapping):
-        return {key: without_unset(item) for key, item in value.items() if item is not None}
-    return [without_unset(item) for item in value] if isinstance(value, (list, tuple)) else value
+        return {key: remove_unset(item) for key, item in value.items() if item is not None}
+    return [remove_unset(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
 def check_options(options: Mapping[str, object]) -> None:
-    """Check the fields of `OpenRouterOptions`; `None` is not set."""
+    """Check the fields of `OpenRouterOptions`; a field that is `None` is not set."""
     for name, value in options.items():
         if value is not None:
             OPTIONS[name](name, value)

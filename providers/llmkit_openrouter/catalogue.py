@@ -1,4 +1,4 @@
-"""OpenRouter's catalogue and what it says of a key: `/models`, `/models/.../endpoints`, `/key`, `/credits`. Pure."""
+"""OpenRouter's catalogue and its data about a key: `/models`, `/models/.../endpoints`, `/key`, `/credits`. Pure."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ from llmkit.wire.chat_reply import JSON, as_mapping, as_objects, as_text
 from llmkit.wire.numbers import as_count, as_exact
 from llmkit.wire.prices import parse_price, parse_pricing
 
-#: The whole list comes at once today. Should it come in pages, no more than these are asked for.
-_MOST_PAGES = 50
+#: The whole list comes at once today. Should it come in pages, no more than so many are asked for.
+_MAX_PAGES = 50
 _LIST = "the list of models"
 _SCORES = ("intelligence", "coding", "agentic")
 
 
 def list_models(provider: str) -> Operation[Sequence[ModelInfo]]:
-    """The whole list."""
-    found: list[ModelInfo] = []
+    """All models of the catalogue."""
+    infos: list[ModelInfo] = []
     path: str | None = "/models"
-    for _ in range(_MOST_PAGES):
+    for _ in range(_MAX_PAGES):
         if path is None:
             break
         reply = yield HTTPRequest(path, method="GET")
         page = models.decode_document(reply, _LIST)
-        found += [model_info(row, provider) for row in models.pick_rows(page, _LIST)]
-        path = _next_page(page, path)
-    return tuple(found)
+        infos += [parse_model_info(row, provider) for row in models.pick_rows(page, _LIST)]
+        path = _find_next_page(page, path)
+    return tuple(infos)
 
 
 def model_details(listed: ModelInfo) -> Operation[ModelInfo]:
-    """The row with its endpoints; as it is where OpenRouter knows none."""
+    """The listed model with its endpoints; unchanged where OpenRouter knows none."""
     if "/" not in listed.id:
         return listed
     try:
@@ -45,15 +45,15 @@ def model_details(listed: ModelInfo) -> Operation[ModelInfo]:
         if error.status == 404:
             return listed
         raise
-    rows = as_mapping(_data(reply, "the answer about endpoints")).get("endpoints")
-    made = tuple(_endpoint(row) for row in as_objects(rows))
-    return replace(listed, endpoints=tuple(item for item in made if item.provider))
+    rows = as_mapping(_decode_data(reply, "the answer about endpoints")).get("endpoints")
+    endpoints = tuple(_parse_endpoint(row) for row in as_objects(rows))
+    return replace(listed, endpoints=tuple(item for item in endpoints if item.provider))
 
 
 def check_key() -> Operation[KeyInfo]:
-    """What the key may spend; the account's balance too, where the key may ask for it."""
+    """What the key may spend, and the account's balance where the key may ask for it."""
     reply = yield HTTPRequest("/key", method="GET")
-    info = _key_info(_data(reply, "the answer about the key"))
+    info = _parse_key_info(_decode_data(reply, "the answer about the key"))
     if not info.may_see_credits:
         return info
     try:
@@ -62,36 +62,36 @@ def check_key() -> Operation[KeyInfo]:
         if error.status == 403:
             return info
         raise
-    balance = _data(reply, "the answer about credits")
-    bought, spent = _money(balance.get("total_credits")), _money(balance.get("total_usage"))
+    balance = _decode_data(reply, "the answer about credits")
+    bought, spent = _parse_money(balance.get("total_credits")), _parse_money(balance.get("total_usage"))
     return info if bought is None or spent is None else replace(info, balance=bought - spent)
 
 
-def model_info(row: JSON, provider: str) -> ModelInfo:
-    """One row of the catalogue."""
-    made = models.parse_model_info(row, provider, parse_pricing(row.get("pricing")))
-    return replace(made, benchmarks=_benchmarks(as_mapping(row.get("benchmarks"))))
+def parse_model_info(row: JSON, provider: str) -> ModelInfo:
+    """The model that one row of the catalogue describes."""
+    info = models.parse_model_info(row, provider, parse_pricing(row.get("pricing")))
+    return replace(info, benchmarks=_parse_benchmarks(as_mapping(row.get("benchmarks"))))
 
 
-def _next_page(page: object, path: str) -> str | None:
-    """Where the list goes on, always under the base URL that was asked."""
+def _find_next_page(page: object, path: str) -> str | None:
+    """The path of the next page, always under the base URL of the first; `None` after the last page."""
     after = as_text(as_mapping(as_mapping(page).get("links")).get("next")) or ""
     query = parse_qsl(after.partition("?")[2])
     following = f"/models?{urlencode(query)}" if query else None
     return None if following == path else following
 
 
-def _benchmarks(raw: JSON) -> dict[str, float]:
+def _parse_benchmarks(raw: JSON) -> dict[str, float]:
     scores = as_mapping(raw.get("artificial_analysis"))
-    made = {name: models.as_number(scores.get(f"{name}_index")) for name in _SCORES}
+    benchmarks = {name: models.as_number(scores.get(f"{name}_index")) for name in _SCORES}
     elos = [models.as_number(item.get("elo")) for item in as_objects(raw.get("design_arena"))]
-    made["design_arena"] = max((elo for elo in elos if elo is not None), default=None)
-    return {name: score for name, score in made.items() if score is not None}
+    benchmarks["design_arena"] = max((elo for elo in elos if elo is not None), default=None)
+    return {name: score for name, score in benchmarks.items() if score is not None}
 
 
-def _endpoint(row: JSON) -> ModelEndpoint:
+def _parse_endpoint(row: JSON) -> ModelEndpoint:
     status = row.get("status")
-    latency = _median(row.get("latency_last_30m"))
+    latency = _parse_median(row.get("latency_last_30m"))
     return ModelEndpoint(
         provider=as_text(row.get("provider_name")) or "",
         tag=as_text(row.get("tag")),
@@ -103,33 +103,33 @@ def _endpoint(row: JSON) -> ModelEndpoint:
         healthy=status == 0 if isinstance(status, int) else None,
         uptime=models.as_number(row.get("uptime_last_30m")),
         latency=None if latency is None else latency / 1000,
-        throughput=_median(row.get("throughput_last_30m")),
+        throughput=_parse_median(row.get("throughput_last_30m")),
     )
 
 
-def _median(value: object) -> float | None:
-    """OpenRouter gives percentiles, and gave a plain number before."""
+def _parse_median(value: object) -> float | None:
+    """The median of a figure. OpenRouter sends percentiles now, and sent a plain number before."""
     return models.as_number(as_mapping(value).get("p50") if isinstance(value, dict) else value)
 
 
-def _key_info(raw: JSON) -> KeyInfo:
+def _parse_key_info(raw: JSON) -> KeyInfo:
     manages = raw.get("is_management_key") is True or raw.get("is_provisioning_key") is True
     free = raw.get("is_free_tier")
     return KeyInfo(
         label=as_text(raw.get("label")),
-        limit=_money(raw.get("limit")),
+        limit=_parse_money(raw.get("limit")),
         unlimited="limit" in raw and raw["limit"] is None,
-        remaining=_money(raw.get("limit_remaining")),
+        remaining=_parse_money(raw.get("limit_remaining")),
         limit_reset=as_text(raw.get("limit_reset")),
-        usage=_money(raw.get("usage")),
+        usage=_parse_money(raw.get("usage")),
         is_free_tier=free if isinstance(free, bool) else None,
         may_see_credits=manages,
         expires=as_text(raw.get("expires_at")),
     )
 
 
-def _money(value: object) -> Decimal | None:
-    """USD; what is left can be below zero."""
+def _parse_money(value: object) -> Decimal | None:
+    """An amount in USD, which may be below zero: what is left of a limit can be."""
     amount = as_exact(value)
     if amount is None or isinstance(value, str) or amount >= 0:
         return parse_price(value)
@@ -137,7 +137,7 @@ def _money(value: object) -> Decimal | None:
     return None if owed is None else owed.copy_negate()
 
 
-def _data(reply: HTTPReply, what: str) -> JSON:
+def _decode_data(reply: HTTPReply, what: str) -> JSON:
     value = as_mapping(models.decode_document(reply, what)).get("data")
     if not isinstance(value, dict):
         raise MalformedResponse(f"{what} has no `data` that is an object")

@@ -1,7 +1,7 @@
 """OpenRouter's typed failures: `error.metadata.error_type` and `error.availability`. Pure.
 
-Facts: OpenRouter's errors page and recorded answers; the stable values of August 2026. An unknown value falls back to
-the HTTP status.
+Sources: OpenRouter's page on errors and recorded answers; the values that were stable in August 2026. For an unknown
+value the HTTP status decides.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from llmkit.errors import (
 from llmkit.types import scrub
 from llmkit.wire.chat_reply import as_mapping
 
+#: `metadata.error_type` -> class.
 BY_TYPE: Mapping[str, type[LLMError]] = {
     "context_length_exceeded": ContextLengthExceeded,
     "max_tokens_exceeded": BadRequest,
@@ -56,7 +57,7 @@ BY_TYPE: Mapping[str, type[LLMError]] = {
     "provider_overloaded": Overloaded,
     "timeout": ProviderTimeout,
 }
-#: `availability.code` to class and advice.
+#: `availability.code` -> class and advice.
 BY_AVAILABILITY: Mapping[str, tuple[type[LLMError], str]] = {
     "model_not_found": (ModelNotFound, "Check the name; model ids have the form vendor/model"),
     "wrong_endpoint": (BadRequest, "This model is not for chat completions"),
@@ -70,28 +71,29 @@ BY_AVAILABILITY: Mapping[str, tuple[type[LLMError], str]] = {
     "capacity_exhausted": (RateLimited, "All providers of this model are at capacity"),
     "temporarily_unavailable": (Overloaded, "No provider of this model is available now"),
 }
-#: An upstream's refusal that OpenRouter passes on as plain text.
-_REFUSED = re.compile(r"(?i)usage guidelines|content policy|safety_check|flagged by")
-PAGES: Mapping[type[LLMError], str] = {
+#: The words of an upstream's refusal that OpenRouter passes on as plain text.
+_REFUSAL = re.compile(r"(?i)usage guidelines|content policy|safety_check|flagged by")
+#: What a user should do about a class of error, where OpenRouter says nothing more.
+ADVICE: Mapping[type[LLMError], str] = {
     AuthFailed: "Check the key in OPENROUTER_API_KEY or api_key=; keys: https://openrouter.ai/keys",
     InsufficientCredit: "Add credit at https://openrouter.ai/credits, or set a lower max_tokens",
     ModelNotFound: "Models: https://openrouter.ai/models (ids have the form vendor/model)",
 }
 
 
-def error_class(error: Mapping[str, object]) -> type[LLMError] | None:
-    """The class that OpenRouter's own codes mean; `None` where it gave none that is known."""
+def find_error_class(error: Mapping[str, object]) -> type[LLMError] | None:
+    """The class that OpenRouter's own codes mean; `None` where they are missing or unknown."""
     availability = as_mapping(error.get("availability"))
     if known := BY_AVAILABILITY.get(str(availability.get("code"))):
         return known[0]
     metadata = as_mapping(error.get("metadata"))
     kind = str(metadata.get("error_type") or error.get("error_type") or "")
     code = error.get("code")
-    if (found := BY_TYPE.get(kind)) and not (found is ServerError and isinstance(code, int) and code not in (500, 502)):
-        return found  # A vague type says less than a status such as 503 or 524 does.
+    if (cls := BY_TYPE.get(kind)) and not (cls is ServerError and isinstance(code, int) and code not in (500, 502)):
+        return cls  # A vague type says less than a status such as 503 or 524 does.
     if error.get("code") == 403 and (
         any(metadata.get(key) for key in ("reasons", "flagged_input", "patterns"))
-        or _REFUSED.search(str(metadata.get("raw")))
+        or _REFUSAL.search(str(metadata.get("raw")))
     ):
         return ContentRefused
     if error.get("code") == 400 and "not a valid model" in str(error.get("message")):
@@ -99,8 +101,8 @@ def error_class(error: Mapping[str, object]) -> type[LLMError] | None:
     return None
 
 
-def cause_text(error: Mapping[str, object]) -> str:
-    """What went wrong, with the upstream's own words where OpenRouter passes them on."""
+def describe_cause(error: Mapping[str, object]) -> str:
+    """The text of what went wrong, with the upstream's own words where OpenRouter passes them on."""
     text = str(error.get("message") or "")
     metadata = as_mapping(error.get("metadata"))
     name, raw = metadata.get("provider_name"), metadata.get("raw")
@@ -111,22 +113,22 @@ def cause_text(error: Mapping[str, object]) -> str:
     return text
 
 
-def hint(error: Mapping[str, object], cls: type[LLMError]) -> str | None:
-    """What to do: OpenRouter's suggestions where it makes any."""
+def find_hint(error: Mapping[str, object], cls: type[LLMError]) -> str | None:
+    """What the user can do: OpenRouter's suggestion where it makes one; `None` where nothing is known."""
     availability = as_mapping(error.get("availability"))
     known = BY_AVAILABILITY.get(str(availability.get("code")))
-    said = known[1] if known else next((page for kind, page in PAGES.items() if issubclass(cls, kind)), None)
+    advice = known[1] if known else next((text for kind, text in ADVICE.items() if issubclass(cls, kind)), None)
     models = availability.get("fallback_models")
     if isinstance(models, list) and models:
-        named = " or ".join(str(model) for model in models[:3])
-        return f"{said}. Try {named}" if said else f"Try {named}"
+        alternatives = " or ".join(str(model) for model in models[:3])
+        return f"{advice}. Try {alternatives}" if advice else f"Try {alternatives}"
     metadata = as_mapping(error.get("metadata"))
     remedy = metadata.get("remedy_hint")
-    return scrub(str(remedy)) if remedy else said
+    return scrub(str(remedy)) if remedy else advice
 
 
-def request_stays(error: Mapping[str, object]) -> bool | None:
-    """Is the same request worth sending again? `None` where OpenRouter does not say."""
+def may_retry(error: Mapping[str, object]) -> bool | None:
+    """Is it worth sending the same request again? `None` where OpenRouter does not say."""
     retryable = as_mapping(error.get("availability")).get("retryable")
     if isinstance(retryable, bool):
         return retryable

@@ -1,4 +1,4 @@
-"""Short names of models and the successors of retired ones: `aliases.json`, data with a date, read at its first use."""
+"""Short names of models, and successors of retired models: `aliases.json`, data with a date, read at its first use."""
 
 from __future__ import annotations
 
@@ -10,41 +10,41 @@ from typing import cast
 
 
 @cache
-def _tables() -> Mapping[str, Mapping[str, object]]:
+def _load_tables() -> Mapping[str, Mapping[str, object]]:
     data = pkgutil.get_data(__package__ or "", "aliases.json") or b"{}"
     return cast("Mapping[str, Mapping[str, object]]", json.loads(data))
 
 
 class _Aliases(Mapping[str, str]):
-    """Short name to the id that OpenRouter takes."""
+    """Short name -> the id that OpenRouter takes."""
 
     def __getitem__(self, name: str) -> str:
-        return cast("str", _tables()["aliases"][name])
+        return cast("str", _load_tables()["aliases"][name])
 
     def __iter__(self) -> Iterator[str]:
-        return iter(_tables()["aliases"])
+        return iter(_load_tables()["aliases"])
 
     def __len__(self) -> int:
-        return len(_tables()["aliases"])
+        return len(_load_tables()["aliases"])
 
 
 ALIASES: Mapping[str, str] = _Aliases()
-#: Suffixes that only say how to route. Others, such as `:free`, are models of their own.
+#: Suffixes that only say how to route. An id with another suffix, such as `:free`, is a model of its own.
 _ROUTING = (":nitro", ":floor", ":exacto", ":online")
 
 
-def without_routing(model: str) -> str:
-    """The model that an id means, without what it says of routing; suffixes stack."""
+def strip_routing(model: str) -> str:
+    """The id without the suffixes that say how to route; there may be several."""
     while model.endswith(_ROUTING):
         model = model.rpartition(":")[0]
     return model
 
 
-def successors(model: str) -> tuple[str, ...]:
-    """What to take instead of an id that has left the catalogue; empty for one that has not."""
-    return tuple(cast("list[str]", _tables()["retired"].get(model, ())))
+def find_successors(model: str) -> tuple[str, ...]:
+    """The ids to use in place of one that has left the catalogue; empty for one that has not."""
+    return tuple(cast("list[str]", _load_tables()["retired"].get(model, ())))
 
 
-def retired() -> Mapping[str, tuple[str, ...]]:
-    """Every id that is known to have left, and its successors."""
-    return {model: successors(model) for model in _tables()["retired"]}
+def list_retired() -> Mapping[str, tuple[str, ...]]:
+    """Every id that is known to have left the catalogue -> its successors."""
+    return {model: find_successors(model) for model in _load_tables()["retired"]}

@@ -1,4 +1,4 @@
-"""OpenRouter's chat completions: what it adds to the dialect."""
+"""OpenRouter's chat completions, and what they add to the dialect."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from llmkit_openrouter.turns import check_turn
 if TYPE_CHECKING:
     from llmkit.types import KeyInfo, ModelInfo
 
-#: Anthropic's limit of prompt-cache breakpoints in one request.
-_MOST_BREAKPOINTS = 4
+#: The most prompt-cache breakpoints that Anthropic takes in one request.
+_MAX_BREAKPOINTS = 4
 
 
 class OpenRouterProvider(ChatProvider):
-    """`create_language("openrouter", "vendor/model")`. Without a model it is `openrouter/free`."""
+    """OpenRouter: `create_language("openrouter", "vendor/model")`. The default model is `openrouter/free`."""
 
     title = "OpenRouter"
     default_base_url = "https://openrouter.ai/api/v1"
@@ -65,25 +65,25 @@ class OpenRouterProvider(ChatProvider):
     models_need_key = False
 
     def resolve_model(self, model: str) -> str:
-        """See `BaseProvider`. An id has a slash; only a short name needs the table."""
+        """See `BaseProvider`. An id has a slash; only a short name is looked up in the table."""
         return model if "/" in model else super().resolve_model(model)
 
     def same_model(self, one: str, other: str) -> bool:
-        """See `BaseProvider`. A suffix that only routes is not part of the model."""
-        return names.without_routing(one) == names.without_routing(other)
+        """See `BaseProvider`. A suffix that only says how to route does not make another model."""
+        return names.strip_routing(one) == names.strip_routing(other)
 
     def successors(self, model: str) -> Sequence[str]:
         """See `BaseProvider`."""
-        return names.successors(names.without_routing(model))
+        return names.find_successors(names.strip_routing(model))
 
     def headers(self, settings: Settings) -> Mapping[str, str]:
-        """Attribution. Without `HTTP-Referer` OpenRouter ignores the title; the title goes under both its names."""
-        made: dict[str, str] = {}
+        """The headers of attribution. The title has two names; without `HTTP-Referer` OpenRouter ignores it."""
+        headers: dict[str, str] = {}
         if site := settings.get("site_url"):
-            made["HTTP-Referer"] = site
+            headers["HTTP-Referer"] = site
         if name := settings.get("app_name"):
-            made["X-OpenRouter-Title"] = made["X-Title"] = name
-        return made
+            headers["X-OpenRouter-Title"] = headers["X-Title"] = name
+        return headers
 
     def build(self, call: Call) -> HTTPRequest:
         """See `BaseProvider`."""
@@ -93,19 +93,19 @@ class OpenRouterProvider(ChatProvider):
         )
 
     def message(self, turn: Message, call: Call) -> dict[str, object]:
-        """Reasoning blocks go back verbatim; the plain reasoning text only where there are none."""
+        """One turn in OpenRouter's form: reasoning blocks verbatim, and plain reasoning where there are none."""
         check_turn(turn)
-        out = super().message(turn, call)
-        if "reasoning_details" in out:
-            out.pop("reasoning", None)
-        return out
+        sent = super().message(turn, call)
+        if "reasoning_details" in sent:
+            sent.pop("reasoning", None)
+        return sent
 
     def setting(self, name: str, value: object, call: Call) -> Mapping[str, object]:
-        """The body fields of one setting; attribution travels in headers."""
+        """The body fields of one setting; attribution is sent in headers."""
         return {} if name in ("site_url", "app_name") else super().setting(name, value, call)
 
     def reasoning(self, value: object) -> Mapping[str, object]:
-        """OpenRouter takes an effort word or a budget in tokens."""
+        """The body fields of the `reasoning` setting: an effort word, or a budget of tokens."""
         if value is True:
             return {"reasoning": {"enabled": True}}
         if value is False:
@@ -123,41 +123,41 @@ class OpenRouterProvider(ChatProvider):
         self._check_breakpoints(call)
         value = call.settings.get("reasoning")
         if value is not None:
-            asked = self.reasoning(value)["reasoning"]
-            if isinstance(asked, Mapping):
-                bounds.check_reasoning("reasoning", asked)
-            own = call.options.reasoning if isinstance(call.options, OpenRouterOptions) else None
-            if own is not None and dict(own) != asked:
+            reasoning = self.reasoning(value)["reasoning"]
+            if isinstance(reasoning, Mapping):
+                bounds.check_reasoning("reasoning", reasoning)
+            in_options = call.options.reasoning if isinstance(call.options, OpenRouterOptions) else None
+            if in_options is not None and dict(in_options) != reasoning:
                 raise BadRequest("reasoning= and OpenRouterOptions(reasoning=...) differ", hint="Set one of them")
 
     def _check_breakpoints(self, call: Call) -> None:
-        found = 0
+        breakpoints = 0
         for index, turn in enumerate(call.messages):
             for mark in (mark for mark in cache_marks.list_marks(turn) if mark is not None):
                 bounds.BREAKPOINT(f"messages[{index}]: cache_control", mark)
-                found += 1
-        found += cache_marks.count_marked_tools(call.settings.get("tools"))
-        found += isinstance(call.options, OpenRouterOptions) and call.options.cache_control is not None
-        if found > _MOST_BREAKPOINTS and call.model.lstrip("~").startswith("anthropic/"):
+                breakpoints += 1
+        breakpoints += cache_marks.count_marked_tools(call.settings.get("tools"))
+        breakpoints += isinstance(call.options, OpenRouterOptions) and call.options.cache_control is not None
+        if breakpoints > _MAX_BREAKPOINTS and call.model.lstrip("~").startswith("anthropic/"):
             raise BadRequest(
-                f"the call has {found} prompt-cache breakpoints (cache_control)",
-                hint=f"Anthropic takes at most {_MOST_BREAKPOINTS}, tools and the automatic one included",
+                f"the call has {breakpoints} prompt-cache breakpoints (cache_control)",
+                hint=f"Anthropic takes at most {_MAX_BREAKPOINTS}, tools and the automatic one included",
             )
 
     def list_models(self) -> Operation[Sequence[ModelInfo]]:
-        """The whole catalogue; no key is needed."""
+        """All models of the catalogue; no key is needed."""
         from llmkit_openrouter import catalogue
 
         return catalogue.list_models(self.name)
 
     def model_details(self, listed: ModelInfo) -> Operation[ModelInfo]:
-        """The row with the upstream services behind the model; with a key they have latency and throughput."""
+        """The model with the upstream services behind it; with a key they have latency and throughput."""
         from llmkit_openrouter import catalogue
 
         return catalogue.model_details(listed)
 
     def check_key(self) -> Operation[KeyInfo]:
-        """What the key may spend. Raises `AuthFailed` for one that is not valid."""
+        """What the key may spend. Raises `AuthFailed` for an invalid key."""
         from llmkit_openrouter import catalogue
 
         return catalogue.check_key()
@@ -165,27 +165,27 @@ class OpenRouterProvider(ChatProvider):
     def make_error(
         self, call: Call, error: Mapping[str, object], status: int | None, headers: Mapping[str, str]
     ) -> LLMError:
-        """The typed error: OpenRouter's own codes first, then what the dialect makes of status and text."""
-        cls = failures.error_class({"code": status, **error})
+        """The typed error: of the class of OpenRouter's own codes, else of the class that the dialect finds."""
+        cls = failures.find_error_class({"code": status, **error})
         if cls is None:
-            made = super().make_error(call, error, status, headers)
-            cls = type(made)
-        said = {**error, "message": failures.cause_text(error)}
+            typed = super().make_error(call, error, status, headers)
+            cls = type(typed)
+        described = {**error, "message": failures.describe_cause(error)}
         details = {**as_mapping(error.get("metadata")), **as_mapping(error.get("availability"))}
-        made = errors.make_error(
-            cls, said, status=status, headers=headers, hint=self._advice(call, error, cls), details=details
+        typed = errors.make_error(
+            cls, described, status=status, headers=headers, hint=self._make_hint(call, error, cls), details=details
         )
         availability = as_mapping(error.get("availability"))
         kind = availability.get("code") or details.get("error_type") or error.get("error_type")
-        made.code = str(kind) if isinstance(kind, str) else made.code
-        if (again := failures.request_stays(error)) is not None:
-            made.retryable = again
-        return made
+        typed.code = str(kind) if isinstance(kind, str) else typed.code
+        if (retryable := failures.may_retry(error)) is not None:
+            typed.retryable = retryable
+        return typed
 
-    def _advice(self, call: Call, error: Mapping[str, object], cls: type[LLMError]) -> str | None:
-        said = failures.hint(error, cls)
-        found = self.successors(call.model) if issubclass(cls, ModelNotFound) else ()
-        if not found:
-            return said
-        left = f"{call.model} has left OpenRouter's catalogue; take {' or '.join(found)}"
-        return f"{left}. {said}" if said and "Try " in said else left
+    def _make_hint(self, call: Call, error: Mapping[str, object], cls: type[LLMError]) -> str | None:
+        hint = failures.find_hint(error, cls)
+        successors = self.successors(call.model) if issubclass(cls, ModelNotFound) else ()
+        if not successors:
+            return hint
+        advice = f"{call.model} has left OpenRouter's catalogue; take {' or '.join(successors)}"
+        return f"{advice}. {hint}" if hint and "Try " in hint else advice

@@ -1,4 +1,4 @@
-"""Turns of a conversation that OpenRouter's document refuses, refused before they are sent."""
+"""A check of the turns of a conversation, so that what OpenRouter's OpenAPI document forbids is never sent."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ _DETAILS = (None, "auto", "low", "high", "original")
 
 
 def check_turn(turn: Message) -> None:
-    """Raise for a turn that OpenRouter cannot take.
+    """Check one turn of a conversation.
 
     Raises:
-        BadRequest: something is missing in it, or has a word that OpenRouter does not know.
-        Unsupported: a part or tool call of a kind that cannot be sent.
+        BadRequest: something is missing in the turn, or a word in it is unknown to OpenRouter.
+        Unsupported: the turn has a part or a tool call that cannot be sent.
     """
     if turn.content is None and turn.role != "assistant":
         raise BadRequest(f"a {turn.role} turn has no content", hint="Pass text or parts")
@@ -27,7 +27,7 @@ def check_turn(turn: Message) -> None:
         if isinstance(part, ImagePart) and part.detail not in _DETAILS:
             raise BadRequest(f"detail is {part.detail!r}", hint="One of auto, low, high, original")
         if isinstance(part, OtherPart):
-            _check_other(part)
+            _check_other_part(part)
     for call in turn.tool_calls:
         if call.type != "function":
             raise Unsupported(f"a tool call of type {call.type} cannot be sent to OpenRouter")
@@ -40,7 +40,7 @@ def check_turn(turn: Message) -> None:
             raise BadRequest("a block of reasoning_details has no type", hint="Send the blocks back as they came")
 
 
-def _check_other(part: OtherPart) -> None:
+def _check_other_part(part: OtherPart) -> None:
     video = part.body.get("video_url")
     if part.type != "video_url":
         raise Unsupported(f"a part of type {part.type} cannot be sent to OpenRouter")

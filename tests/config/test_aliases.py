@@ -21,7 +21,7 @@ from tests.conftest import KEY, Drive
 ROOT: Final = Path(__file__).parents[2]
 SHARED: Final = Path(os.environ.get("LLMKIT_SHARED") or ROOT.parent / "shared")
 CATALOGUE: Final = SHARED / "openrouter" / "models-2026-08.json"
-RETIRED: Final = names.retired()
+RETIRED: Final = names.list_retired()
 #: The short names that users of ai-mem know, and what they stand for there.
 KNOWN: Final = {
     "gpt-4o": "openai/gpt-4o",

@@ -20,7 +20,7 @@ from llmkit.provider.registry import get_provider
 from llmkit.testing.simulator import Reply, Simulator
 from llmkit.types.messages import to_messages
 from llmkit_ollama import OllamaOptions
-from llmkit_ollama.truncation import cut_warning
+from llmkit_ollama.truncation import list_cut_warnings
 
 if TYPE_CHECKING:
     from tests.conftest import Drive
@@ -37,7 +37,7 @@ def warned(messages: Any, counted: int | None, num_ctx: int | None = None, **giv
     """Is there a warning about a call for which the server counted so many tokens?"""
     options = OllamaOptions(num_ctx=num_ctx, truncate=given.pop("truncate", None))
     call = Call(given.pop("model", "llama3.2"), to_messages(messages), options=options, local=True, **given)
-    return bool(cut_warning(call, counted))
+    return bool(list_cut_warnings(call, counted))
 
 
 # --- Through a socket

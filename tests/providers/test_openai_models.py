@@ -291,6 +291,6 @@ def test_creating_a_provider_reads_no_table() -> None:
         names = {"llmkit_openai.snapshot", "llmkit_openrouter.catalogue", "llmkit.wire.model_rows", "llmkit.wire.prices"}
         print(sorted(names & set(sys.modules)))
         from llmkit_openrouter import names
-        print(names._tables.cache_info().misses)"""
+        print(names._load_tables.cache_info().misses)"""
     said = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout
     assert said.split("\n")[:2] == ["[]", "0"]
