@@ -25,7 +25,7 @@ from stub import CHUNKS
 
 MESSAGES = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Say hello."}]
 ROUNDS = 7
-AT_ONCE = 64
+CONCURRENT_CALLS = 64
 #: Bounds on the ratio to the bare SDK (on its default HTTP backend).
 BOUNDS = {
     "sync call": 0.75,
@@ -36,7 +36,7 @@ BOUNDS = {
     "streamed chunk": 0.08,
 }
 #: Bounds in milliseconds: whole process for the import, one call for the rest.
-MILLISECONDS = {
+BOUNDS_MILLISECONDS = {
     "import llmkit": 40.0,
     "create_language, first": 60.0,
     "create_language, again": 1.0,
@@ -45,8 +45,8 @@ MILLISECONDS = {
 HAS_AIOHTTP = importlib.util.find_spec("aiohttp") is not None
 
 
-def turns(contestants: dict[str, Callable[[int], None]], count: int) -> dict[str, float]:
-    """Microseconds of CPU per operation, contestants in turn."""
+def measure_in_turns(contestants: dict[str, Callable[[int], None]], count: int) -> dict[str, float]:
+    """Return microseconds of CPU per operation; the contestants take turns within each round."""
     best = dict.fromkeys(contestants, float("inf"))
     for run in contestants.values():
         run(max(count // 5, 2))
@@ -58,7 +58,7 @@ def turns(contestants: dict[str, Callable[[int], None]], count: int) -> dict[str
     return best
 
 
-def sync_calls(url: str) -> dict[str, Callable[[int], None]]:
+def make_sync_calls(url: str) -> dict[str, Callable[[int], None]]:
     from openai import OpenAI
 
     from llmkit import create_language
@@ -87,8 +87,8 @@ def weather(city: str, days: int = 1) -> str:
     return f"sunny in {city} for {days} days"
 
 
-def tool_calls(url: str) -> dict[str, Callable[[int], None]]:
-    """A call with a tool, and its arguments read. The SDK's user has the schema by hand and parses the arguments."""
+def make_tool_calls(url: str) -> dict[str, Callable[[int], None]]:
+    """Return calls with a tool whose arguments are read. With the SDK, schema and parsing are the user's own."""
     from openai import OpenAI
 
     from llmkit import Tool, create_language
@@ -99,19 +99,19 @@ def tool_calls(url: str) -> dict[str, Callable[[int], None]]:
 
     def sdk(count: int) -> None:
         for _ in range(count):
-            made = client.chat.completions.create(model="stub", messages=MESSAGES, tools=[spec])
-            assert json.loads(made.choices[0].message.tool_calls[0].function.arguments)["days"] == 2
+            completion = client.chat.completions.create(model="stub", messages=MESSAGES, tools=[spec])
+            assert json.loads(completion.choices[0].message.tool_calls[0].function.arguments)["days"] == 2
 
     def kit(count: int) -> None:
         for _ in range(count):
-            made = model.chat_complete(MESSAGES, tools=[weather])
-            assert made.tool_calls[0].arguments["days"] == 2
+            response = model.chat_complete(MESSAGES, tools=[weather])
+            assert response.tool_calls[0].arguments["days"] == 2
 
     return {"sdk": sdk, "llmkit": kit}
 
 
-def structured_calls(url: str) -> dict[str, Callable[[int], None]]:
-    """A call for a pydantic class, and its value; the SDK's own `parse` does the same."""
+def make_structured_calls(url: str) -> dict[str, Callable[[int], None]]:
+    """Return calls for the value of a pydantic class; the SDK's own `parse` does the same."""
     from openai import OpenAI
     from pydantic import BaseModel
 
@@ -127,8 +127,8 @@ def structured_calls(url: str) -> dict[str, Callable[[int], None]]:
 
     def sdk(count: int) -> None:
         for _ in range(count):
-            made = client.chat.completions.parse(model="stub", messages=MESSAGES, response_format=City)
-            assert made.choices[0].message.parsed.inhabitants == 2_100_000
+            completion = client.chat.completions.parse(model="stub", messages=MESSAGES, response_format=City)
+            assert completion.choices[0].message.parsed.inhabitants == 2_100_000
 
     def kit(count: int) -> None:
         for _ in range(count):
@@ -137,7 +137,7 @@ def structured_calls(url: str) -> dict[str, Callable[[int], None]]:
     return {"sdk": sdk, "llmkit": kit}
 
 
-def streams(url: str) -> dict[str, Callable[[int], None]]:
+def make_streamed_calls(url: str) -> dict[str, Callable[[int], None]]:
     from openai import OpenAI
 
     from llmkit import create_language
@@ -159,17 +159,17 @@ def streams(url: str) -> dict[str, Callable[[int], None]]:
     return {"sdk": sdk, "llmkit": kit}
 
 
-async def _gathered(one: Callable[[], Awaitable[object]], count: int) -> float:
+async def _measure_gathered(one: Callable[[], Awaitable[object]], count: int) -> float:
     async def worker(times: int) -> None:
         for _ in range(times):
             await one()
 
     start = time.process_time()
-    await asyncio.gather(*[worker(count) for _ in range(AT_ONCE)])
-    return (time.process_time() - start) / count / AT_ONCE * 1e6
+    await asyncio.gather(*[worker(count) for _ in range(CONCURRENT_CALLS)])
+    return (time.process_time() - start) / count / CONCURRENT_CALLS * 1e6
 
 
-async def _async_calls(url: str, *, with_sdk_aiohttp: bool) -> dict[str, float]:
+async def _measure_async_calls(url: str, *, with_sdk_aiohttp: bool) -> dict[str, float]:
     import openai
 
     from llmkit import create_language
@@ -195,10 +195,10 @@ async def _async_calls(url: str, *, with_sdk_aiohttp: bool) -> dict[str, float]:
         contestants["sdk on aiohttp"] = sdk_aiohttp
     best = dict.fromkeys(contestants, float("inf"))
     for one in contestants.values():
-        await _gathered(one, 2)
+        await _measure_gathered(one, 2)
     for _ in range(ROUNDS):
         for name, one in contestants.items():
-            best[name] = min(best[name], await _gathered(one, 6))
+            best[name] = min(best[name], await _measure_gathered(one, 6))
     await client.close()
     await model.aclose()
     if with_sdk_aiohttp:
@@ -206,9 +206,9 @@ async def _async_calls(url: str, *, with_sdk_aiohttp: bool) -> dict[str, float]:
     return best
 
 
-def peers(url: str) -> dict[str, Callable[[int], None]]:
-    """Sync calls of other libraries that are installed."""
-    found: dict[str, Callable[[int], None]] = {}
+def make_peer_calls(url: str) -> dict[str, Callable[[int], None]]:
+    """Return sync calls of other libraries, of those that are installed."""
+    libraries: dict[str, Callable[[int], None]] = {}
     if importlib.util.find_spec("litellm"):
         import litellm
 
@@ -222,7 +222,7 @@ def peers(url: str) -> dict[str, Callable[[int], None]]:
                     .message.content
                 )
 
-        found["litellm"] = lite
+        libraries["litellm"] = lite
     if importlib.util.find_spec("any_llm"):
         import any_llm
 
@@ -236,7 +236,7 @@ def peers(url: str) -> dict[str, Callable[[int], None]]:
                     .message.content
                 )
 
-        found["any-llm"] = any_call
+        libraries["any-llm"] = any_call
     if importlib.util.find_spec("langchain_openai"):
         from langchain_openai import ChatOpenAI
 
@@ -246,12 +246,12 @@ def peers(url: str) -> dict[str, Callable[[int], None]]:
             for _ in range(count):
                 assert chain.invoke([("system", "Be brief."), ("user", "Say hello.")]).content
 
-        found["langchain-openai"] = lang
-    return found
+        libraries["langchain-openai"] = lang
+    return libraries
 
 
-def in_child(code: str, *, hide_aiohttp: bool = False) -> str:
-    """Run code in a fresh interpreter; give what it prints."""
+def run_in_child(code: str, *, hide_aiohttp: bool = False) -> str:
+    """Run code in a fresh interpreter, and return what it prints."""
     hidden = "import sys; sys.modules['aiohttp'] = None\n" if hide_aiohttp else ""
     path = f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
     return subprocess.run(
@@ -259,21 +259,21 @@ def in_child(code: str, *, hide_aiohttp: bool = False) -> str:
     ).stdout.strip()
 
 
-def milliseconds() -> dict[str, float]:
-    """Wall times that a user feels, the least of several fresh processes."""
+def measure_milliseconds() -> dict[str, float]:
+    """Return the times that a user waits, in milliseconds; each is the least of several fresh processes."""
     imports, firsts, agains, knowns = [], [], [], []
     for _ in range(ROUNDS):
         start = time.perf_counter()
-        in_child("import llmkit")
+        run_in_child("import llmkit")
         imports.append((time.perf_counter() - start) * 1000)
-        made = in_child(
+        output = run_in_child(
             "import time; from llmkit import create_language as c; t=time.perf_counter();"
             "c('openrouter','m',api_key='k');"
             "u=time.perf_counter(); [c('openrouter','m',api_key='k') for _ in range(50)]; v=time.perf_counter();"
             "print((u-t)*1000, (v-u)*20)"
         )
-        first, again = map(float, made.split())
-        known = in_child(
+        first, again = map(float, output.split())
+        known = run_in_child(
             "import time, llmkit.types.model_info; from llmkit.provider.registry import get_provider;"
             "p=get_provider('openai');"
             "t=time.perf_counter(); assert p.known_model('gpt-4o'); print((time.perf_counter()-t)*1000)"
@@ -290,24 +290,25 @@ def milliseconds() -> dict[str, float]:
 
 
 def measure(url: str, *, with_peers: bool) -> dict[str, dict[str, float]]:
-    """All figures: microseconds per operation by contestant."""
-    figures = {"sync call": turns({**sync_calls(url), **(peers(url) if with_peers else {})}, 150)}
-    figures["call with a tool"] = turns(tool_calls(url), 100)
-    figures["structured call"] = turns(structured_calls(url), 100)
-    chunk = turns(streams(url), 4)
+    """Return all figures: microseconds per operation by contestant."""
+    contestants = {**make_sync_calls(url), **(make_peer_calls(url) if with_peers else {})}
+    figures = {"sync call": measure_in_turns(contestants, 150)}
+    figures["call with a tool"] = measure_in_turns(make_tool_calls(url), 100)
+    figures["structured call"] = measure_in_turns(make_structured_calls(url), 100)
+    chunk = measure_in_turns(make_streamed_calls(url), 4)
     figures["streamed chunk"] = {name: value / (CHUNKS + 1) for name, value in chunk.items()}
     run = (
         "import asyncio, json, overhead;"
-        "print(json.dumps(asyncio.run(overhead._async_calls({!r}, with_sdk_aiohttp={}))))"
+        "print(json.dumps(asyncio.run(overhead._measure_async_calls({!r}, with_sdk_aiohttp={}))))"
     )
-    figures["async call, same backend"] = json.loads(in_child(run.format(url, False), hide_aiohttp=True))
+    figures["async call, same backend"] = json.loads(run_in_child(run.format(url, False), hide_aiohttp=True))
     if HAS_AIOHTTP:
-        figures["async call, aiohttp"] = json.loads(in_child(run.format(url, True)))
+        figures["async call, aiohttp"] = json.loads(run_in_child(run.format(url, True)))
     return figures
 
 
 def main() -> int:
-    """Measure and print."""
+    """Measure, print the table, and return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--peers", action="store_true")
@@ -320,7 +321,7 @@ def main() -> int:
             figures = measure(url, with_peers=arguments.peers)
         finally:
             server.kill()
-    times = milliseconds()
+    times = measure_milliseconds()
     if arguments.json:
         print(json.dumps({"microseconds": figures, "milliseconds": times}, indent=1))
         return 0
@@ -336,9 +337,9 @@ def main() -> int:
             missed += verdict.endswith("MISSED")
             print(f"  {name:26} {contestant:18} {value:9.1f} us  {value / base:5.2f}x{verdict}")
     for name, value in times.items():
-        verdict = "ok" if value <= MILLISECONDS[name] else "MISSED"
+        verdict = "ok" if value <= BOUNDS_MILLISECONDS[name] else "MISSED"
         missed += verdict == "MISSED"
-        print(f"  {name:45} {value:9.2f} ms          bound {MILLISECONDS[name]:g}  {verdict}")
+        print(f"  {name:45} {value:9.2f} ms          bound {BOUNDS_MILLISECONDS[name]:g}  {verdict}")
     return 1 if missed else 0
 
 

@@ -13,7 +13,7 @@ CHUNKS = 400
 EVENTS_PER_WRITE = 64
 
 
-def _plain(message: dict, finish: str = "stop") -> bytes:
+def _build_reply(message: dict, finish: str = "stop") -> bytes:
     body = {
         "id": "chatcmpl-1",
         "object": "chat.completion",
@@ -26,7 +26,7 @@ def _plain(message: dict, finish: str = "stop") -> bytes:
     return b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(data) + data
 
 
-def _stream() -> bytes:
+def _build_stream() -> bytes:
     def event(delta: dict, finish: str | None) -> bytes:
         choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}
         head = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1790000000, "model": "stub"}
@@ -40,11 +40,11 @@ def _stream() -> bytes:
     return head + chunked + b"0\r\n\r\n"
 
 
-PLAIN, STREAM = _plain({"content": "Hello! How can I help?"}), _stream()
+PLAIN, STREAM = _build_reply({"content": "Hello! How can I help?"}), _build_stream()
 FUNCTION = {"name": "weather", "arguments": '{"city": "Paris", "days": 2}'}
 TOOL = {"id": "call_1", "type": "function", "function": FUNCTION}
-CALL = _plain({"content": None, "tool_calls": [TOOL]}, "tool_calls")
-JSON = _plain({"content": '{"name": "Paris", "country": "France", "inhabitants": 2100000}'})
+CALL = _build_reply({"content": None, "tool_calls": [TOOL]}, "tool_calls")
+JSON = _build_reply({"content": '{"name": "Paris", "country": "France", "inhabitants": 2100000}'})
 
 
 class Stub(asyncio.Protocol):

@@ -45,8 +45,8 @@ class Compressed:
 
     @property
     def reached(self) -> bool:
-        """Is the ratio as near to the target as was asked for?"""
-        return self.ratio is None or off(self.ratio, self.target) <= self.tolerance
+        """True if the ratio is within the tolerance."""
+        return self.ratio is None or measure_deviation(self.ratio, self.target) <= self.tolerance
 
     @property
     def cost(self) -> Decimal | None:
@@ -55,20 +55,20 @@ class Compressed:
 
 
 class NotCompressed(Exception):
-    """No answer of the model can stand for the text."""
+    """No answer of the model can replace the text."""
 
 
 def compress(
     model: LanguageModel, text: str, target_ratio: float = 4.0, *, tolerance: float = 0.15, rounds: int = ROUNDS
 ) -> Compressed:
-    """The short form of `text` that comes nearest to the target.
+    """Return the short form of `text` that comes nearest to the target.
 
     Args:
-        model: who writes it.
+        model: the model that writes it.
         text: the text; blanks at its ends do not count.
         target_ratio: how many times shorter it shall be, 1 or more.
         tolerance: how far the ratio may be off, as a part of the target.
-        rounds: most calls.
+        rounds: the most calls to make.
 
     Raises:
         ValueError: the target is below 1, or there are no rounds.
@@ -78,7 +78,7 @@ def compress(
     if not target_ratio >= 1 or rounds < 1:
         raise ValueError(f"a ratio of {target_ratio} in {rounds} rounds: the ratio is 1 or more, and so are the rounds")
     text = text.strip()
-    if not text or off(1, target_ratio) <= tolerance:
+    if not text or measure_deviation(1, target_ratio) <= tolerance:
         return Compressed(text, text, target_ratio, tolerance)  # It is what was asked for, at no cost.
     goal = round(len(text) / target_ratio)
     messages = [Message("system", INSTRUCTION), Message("user", f"Use about {goal} characters.\n\n{text}")]
@@ -93,12 +93,13 @@ def compress(
         usable = bool(short) and not response.truncated
         if usable:
             tried.append(short)
-            if off(len(text) / len(short), target_ratio) <= tolerance:
+            if measure_deviation(len(text) / len(short), target_ratio) <= tolerance:
                 break
-        messages += [response.message, Message("user", complaint(short, goal) if usable else "That is not whole.")]
+        complaint = build_complaint(short, goal) if usable else "That is not whole."
+        messages += [response.message, Message("user", complaint)]
     if not tried:
         raise NotCompressed(f"none of {len(responses)} answers was whole")
-    best = min(tried, key=lambda short: off(len(text) / len(short), target_ratio))
+    best = min(tried, key=lambda short: measure_deviation(len(text) / len(short), target_ratio))
     return Compressed(text, best, target_ratio, tolerance, tuple(responses))
 
 
@@ -108,8 +109,8 @@ INSTRUCTION = (
 )
 
 
-def complaint(short: str, goal: int) -> str:
-    """What is said about an answer that is too far off."""
+def build_complaint(short: str, goal: int) -> str:
+    """Return the message about an answer that is too long or too short."""
     more = len(short) < goal
     return (
         f"That has {len(short)} characters; it should have about {goal}. "
@@ -117,8 +118,8 @@ def complaint(short: str, goal: int) -> str:
     )
 
 
-def off(ratio: float, target: float) -> float:
-    """How far a ratio is from the target, as a part of it; half and double are equally far."""
+def measure_deviation(ratio: float, target: float) -> float:
+    """Return how far a ratio is from the target, as a part of it. Half and double are equally far."""
     return max(ratio / target, target / ratio) - 1
 
 

@@ -1,4 +1,4 @@
-"""What goes wrong is a typed error that says where, what, and what to do.
+"""Every failure is a typed error that says where it happened, what happened and what to do.
 
 For real use: set OPENROUTER_API_KEY. Nothing here is answered, so nothing is charged.
 Without a key: python examples/with_simulator.py examples/errors.py

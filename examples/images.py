@@ -25,7 +25,7 @@ def red_square(side: int = 16) -> bytes:
 # A path, an address ("https://...") or bytes. The type is read from the content.
 image = attach(sys.argv[1] if len(sys.argv) > 1 else red_square())
 if not isinstance(image, ImagePart):
-    raise SystemExit(f"{sys.argv[1]} is no image")
+    raise SystemExit(f"{sys.argv[1]} is not an image")
 
 question = {"role": "user", "content": ["What is in this picture?", image]}
 with create_language("openrouter", "openai/gpt-4o-mini") as model:

@@ -1,4 +1,4 @@
-"""A provider with a wire format of its own: five functions, no I/O.
+"""A provider with its own wire format: five functions, no I/O.
 
 The format is that of Ollama's /api/chat, much reduced: JSON in, one JSON object out, or one a line when streamed. The
 provider that comes with llmkit does it in full.
@@ -68,7 +68,7 @@ class PlainProvider(BaseProvider):
         return PlainDecoder(self, call)
 
     def response(self, call: Call, text: str, last: Mapping[str, Any]) -> Response:
-        """The answer. A count that did not come is `None`."""
+        """Return the answer. A count that the service did not send is `None`."""
         message = Message("assistant", text)
         return Response(
             choices=(Choice(message, finish_reason=last.get("done_reason")),),
@@ -80,7 +80,7 @@ class PlainProvider(BaseProvider):
 
 
 class PlainDecoder:
-    """One streamed reply. Only `done: true` says that it is whole."""
+    """Reads one streamed reply. Only `done: true` says that it is whole."""
 
     def __init__(self, provider: PlainProvider, call: Call) -> None:
         self.provider, self.call = provider, call
@@ -98,14 +98,14 @@ class PlainDecoder:
         for line in () if self.done else self.lines.feed(data):
             try:
                 event = read(line)
-                said = text_of(event)
+                text = text_of(event)
             except LLMError as error:
                 if data:  # otherwise it is a last line without its end: the stream was cut, as finish() says
                     self.error = error
                 break
             self.last = event
-            self.text.append(said)
-            chunks.append(Chunk((ChunkChoice(Delta(said), finish_reason=event.get("done_reason")),)))
+            self.text.append(text)
+            chunks.append(Chunk((ChunkChoice(Delta(text), finish_reason=event.get("done_reason")),)))
         return chunks
 
     def finish(self) -> Response:
@@ -122,7 +122,7 @@ class PlainDecoder:
 
 
 def read(data: bytes) -> dict[str, Any]:
-    """One JSON object of the service."""
+    """Return one JSON object of the service."""
     try:
         value = json.loads(data)
     except ValueError:
@@ -135,7 +135,7 @@ def read(data: bytes) -> dict[str, Any]:
 
 
 def text_of(body: Mapping[str, Any]) -> str:
-    """The text in one object."""
+    """Return the text in one object."""
     message = body.get("message")
     content = message.get("content") if isinstance(message, dict) else None
     if not isinstance(content, str):

@@ -1,4 +1,4 @@
-"""An answer as a value of a class, asked for again if it does not validate, and one that grows while it comes.
+"""Get an answer as a value of a class, ask again if it does not validate, and watch a value grow in a stream.
 
 For real use: set OPENROUTER_API_KEY.
 Without a key: python examples/with_simulator.py examples/structured_output.py

@@ -1,10 +1,10 @@
-"""Make `providers/llmkit_openai/models.json`: limits and prices of the services that have a row, out of models.dev.
+"""Make `providers/llmkit_openai/models.json`, the limits and prices of the known services, from the list of models.dev.
 
     python scripts/make_models.py [PATH OF models-dev-DATE.json]
 
 Default path: `prices/models-dev-2026-07-02.json` under `LLMKIT_SHARED` (default: `shared` beside the repository).
 A row is `id: [name, context, output, flags, modalities, released, prices...]`; `columns` in the file says more. Numbers
-go over as they were written.
+are copied as they are written.
 """
 
 import json
@@ -40,80 +40,83 @@ COMPONENTS = {
     "input": "prompt",
     "output": "completion",
 }
-#: Not per token, or of a unit that the source does not say.
-UNCLEAR = ("request", "citation", "image")
-STATUS = {"deprecated": "d", "alpha": "a", "beta": "b"}
-WORDS = {"pdf": "file"}
+#: Prices that are not per token, or whose unit the source does not say. They are written as null.
+UNCLEAR_COMPONENTS = ("request", "citation", "image")
+STATUS_FLAGS = {"deprecated": "d", "alpha": "a", "beta": "b"}
+MODALITY_NAMES = {"pdf": "file"}
 
 
-def components(cost: dict) -> dict:
-    """Prices under OpenRouter's names."""
-    made = {COMPONENTS[key]: value for key, value in cost.items() if key in COMPONENTS}
-    made |= dict.fromkeys(key for key in cost if key in UNCLEAR)
-    if unknown := set(cost) - set(COMPONENTS) - set(UNCLEAR) - {"tiers"}:
+def rename_components(cost: dict) -> dict:
+    """Return prices under OpenRouter's names."""
+    prices = {COMPONENTS[key]: value for key, value in cost.items() if key in COMPONENTS}
+    prices |= dict.fromkeys(key for key in cost if key in UNCLEAR_COMPONENTS)
+    if unknown := set(cost) - set(COMPONENTS) - set(UNCLEAR_COMPONENTS) - {"tiers"}:
         raise SystemExit(f"the source has prices of a new kind: {unknown}")
-    return made
+    return prices
 
 
-def tiers(cost: dict) -> list:
-    """Prices of long prompts: [[more than so many tokens, components], ...]."""
-    made = []
+def build_tiers(cost: dict) -> list:
+    """Return the prices of long prompts: [[more than so many tokens, components], ...]."""
+    tier_list = []
     for tier in cost.get("tiers") or []:
         if tier["tier"].get("type", "context") != "context":
             raise SystemExit(f"the source has tiers of a new kind: {tier}")
-        made.append([tier["tier"]["size"], components({key: value for key, value in tier.items() if key != "tier"})])
-    return made
+        tier_list.append(
+            [tier["tier"]["size"], rename_components({key: value for key, value in tier.items() if key != "tier"})]
+        )
+    return tier_list
 
 
-def day(text: str) -> str:
-    """A whole date, or '' for what is none: a month, a slip, the beginning of the epoch."""
+def parse_day(text: str) -> str:
+    """Return a whole date, or '' for anything else: a month, a typing error, the beginning of the epoch."""
     try:
         return text if date.fromisoformat(text).year > 1970 else ""
     except ValueError:
         return ""
 
 
-def short(identity: str) -> str:
-    """What services call the same model: without its maker and its variant."""
+def shorten_id(identity: str) -> str:
+    """Return the part of an id that services share for the same model: without its maker and its variant."""
     return identity.lower().partition(":")[0].rpartition("/")[2]
 
 
-def row(identity: str, model: dict, modalities: list, with_tools: set) -> list:
-    """One model. `with_tools` are the short names of models that have tools somewhere."""
-    limit, said = model.get("limit", {}), model.get("modalities", {})
-    # A service's "no" is often a field that nobody filled in, and a wrong one would refuse a call that works.
-    flags = "t" if model["tool_call"] else "u" * (short(identity) in with_tools)
+def build_row(identity: str, model: dict, modalities: list, with_tools: set) -> list:
+    """Return the columns of one model. `with_tools` are the short names of models that have tools with some service."""
+    limit, model_modalities = model.get("limit", {}), model.get("modalities", {})
+    # A "no" is often a field that nobody filled in, and a wrong "no" would refuse a call that works.
+    flags = "t" if model["tool_call"] else "u" * (shorten_id(identity) in with_tools)
     flags += "r" * model["reasoning"]
-    flags += {True: "s", False: "n"}.get(model.get("structured_output"), "") + STATUS.get(model.get("status"), "")
+    flags += {True: "s", False: "n"}.get(model.get("structured_output"), "") + STATUS_FLAGS.get(model.get("status"), "")
     kinds = "->".join(
-        " ".join(sorted(WORDS.get(item, item) for item in said.get(side, []))) for side in ("input", "output")
+        " ".join(sorted(MODALITY_NAMES.get(item, item) for item in model_modalities.get(side, [])))
+        for side in ("input", "output")
     )
     if kinds != "->" and kinds not in modalities:
         modalities.append(kinds)
-    made = [
+    columns = [
         "" if model["name"] == identity else model["name"],
         limit.get("context") or 0,
         limit.get("output") or 0,
         flags,
         modalities.index(kinds) if kinds != "->" else -1,
-        day(model.get("release_date", "")),
+        parse_day(model.get("release_date", "")),
     ]
     if cost := model.get("cost"):
-        prices = components(cost)
-        made += [prices.pop("prompt", None), prices.pop("completion", None), prices, tiers(cost)]
-        while made[-1] in ({}, []):
-            made.pop()
-    return made
+        prices = rename_components(cost)
+        columns += [prices.pop("prompt", None), prices.pop("completion", None), prices, build_tiers(cost)]
+        while columns[-1] in ({}, []):
+            columns.pop()
+    return columns
 
 
-def compact(value: object) -> str:
-    """JSON on one line."""
+def to_compact_json(value: object) -> str:
+    """Return JSON on one line."""
     if isinstance(value, Decimal):
         return format(value.normalize(), "f")
     if isinstance(value, dict):
-        return "{" + ",".join(f"{json.dumps(key)}:{compact(item)}" for key, item in value.items()) + "}"
+        return "{" + ",".join(f"{json.dumps(key)}:{to_compact_json(item)}" for key, item in value.items()) + "}"
     if isinstance(value, list):
-        return "[" + ",".join(map(compact, value)) + "]"
+        return "[" + ",".join(map(to_compact_json, value)) + "]"
     return json.dumps(value, ensure_ascii=False)
 
 
@@ -123,7 +126,7 @@ def main() -> None:
     data = json.loads(source.read_text("utf-8"), parse_float=Decimal)
     names = {"openai", *json.loads((FOLDER / "services.json").read_text("utf-8"))["services"]}
     with_tools = {
-        short(key) for models in data["providers"].values() for key, model in models.items() if model["tool_call"]
+        shorten_id(key) for models in data["providers"].values() for key, model in models.items() if model["tool_call"]
     }
     modalities: list = []
     services = []
@@ -131,7 +134,7 @@ def main() -> None:
     for name in sorted(names & set(data["providers"])):
         models = data["providers"][name]
         lines = [
-            f"{json.dumps(key)}:{compact(row(key, model, modalities, with_tools))}"
+            f"{json.dumps(key)}:{to_compact_json(build_row(key, model, modalities, with_tools))}"
             for key, model in sorted(models.items())
         ]
         count += len(lines)

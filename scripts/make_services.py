@@ -1,4 +1,4 @@
-"""Make `providers/llmkit_openai/services.json` out of the list of OpenAI-compatible services.
+"""Make `providers/llmkit_openai/services.json` from the list of OpenAI-compatible services.
 
     python scripts/make_services.py [PATH OF openai-compatible.json]
 
@@ -16,10 +16,10 @@ SHARED = Path(os.environ.get("LLMKIT_SHARED", ROOT.parent / "shared"))
 TARGET = ROOT / "providers" / "llmkit_openai" / "services.json"
 LICENCE = "models.dev, MIT licence, Copyright (c) 2025 models.dev"
 #: Names that have a package of their own.
-OWN = {"openai", "openrouter", "ollama"}
+OWN_PACKAGES = {"openai", "openrouter", "ollama"}
 #: Variables that name an address, not a key.
-ADDRESSES = {"PRIVATEMODE_ENDPOINT"}
-#: Short names to the service's ids; a test holds them to `models.json`.
+ADDRESS_VARIABLES = {"PRIVATEMODE_ENDPOINT"}
+#: Short names to the service's ids. A test checks that `models.json` has these ids.
 ALIASES = {
     "deepinfra": {"llama-3.3-70b": "meta-llama/Llama-3.3-70B-Instruct-Turbo"},
     "groq": {"llama-3.1-8b": "llama-3.1-8b-instant", "llama-3.3-70b": "llama-3.3-70b-versatile"},
@@ -33,26 +33,28 @@ ALIASES = {
 }
 
 
-def row(name: str, service: dict) -> dict:
-    """One service as attributes of `ChatProvider`."""
+def build_row(name: str, service: dict) -> dict:
+    """Return one service as attributes of `ChatProvider`."""
     url = service["base_url"].rstrip("/").removesuffix("/chat/completions")
     in_url = set(re.findall(r"\$\{(\w+)\}", url))
-    keys = [name for name in service["key_env"] if name not in in_url | ADDRESSES]
-    made = {"title": service["name"], "default_base_url": url, "key_env": keys, "key_page": service["doc"]}
-    if addresses := [name for name in service["key_env"] if name in ADDRESSES]:
-        made["base_url_env"] = addresses
+    keys = [name for name in service["key_env"] if name not in in_url | ADDRESS_VARIABLES]
+    attributes = {"title": service["name"], "default_base_url": url, "key_env": keys, "key_page": service["doc"]}
+    if addresses := [name for name in service["key_env"] if name in ADDRESS_VARIABLES]:
+        attributes["base_url_env"] = addresses
     if not keys:
-        made["key_required"] = False
+        attributes["key_required"] = False
     if name in ALIASES:
-        made["aliases"] = ALIASES[name]
-    return made
+        attributes["aliases"] = ALIASES[name]
+    return attributes
 
 
 def main() -> None:
     """Write the file."""
     source = Path(sys.argv[1]) if len(sys.argv) > 1 else SHARED / "services" / "openai-compatible.json"
     data = json.loads(source.read_text("utf-8"))
-    services = {name: row(name, service) for name, service in sorted(data["services"].items()) if name not in OWN}
+    services = {
+        name: build_row(name, service) for name, service in sorted(data["services"].items()) if name not in OWN_PACKAGES
+    }
     head = {"source": data["source"], "licence": LICENCE}
     lines = [f"  {json.dumps(name)}: {json.dumps(value, ensure_ascii=False)}" for name, value in services.items()]
     text = json.dumps(head, ensure_ascii=False, indent=1)[:-2] + ',\n "services": {\n' + ",\n".join(lines) + "\n }\n}\n"

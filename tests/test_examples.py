@@ -231,7 +231,7 @@ def test_reranking_loses_no_document(answer: str, order: tuple[int, ...], proble
 def test_every_document_has_one_place(pairs: list[tuple[int, float]], count: int) -> None:
     """The check of an answer keeps only scores that can be sorted, of documents that there are."""
     answer = [RERANK["Score"](document=number, score=score) for number, score in pairs]
-    found, problems = RERANK["checked"](answer, count)
+    found, problems = RERANK["read_scores"](answer, count)
     assert set(found) <= set(range(count))
     assert all(math.isfinite(score) for score in found.values())
     assert bool(problems) == (len(pairs) != count or len(found) != count)

@@ -1,7 +1,7 @@
-"""A provider for llmkit without a service: it answers with the words of the last message, in the process.
+"""A provider for llmkit without a service: it answers with the words of the last message, within the process.
 
 The provider turns a call into bytes and bytes into an answer. The transport below it carries the bytes: here it is the
-model itself. What is on the wire is this provider's own affair; it is one JSON object a line:
+model itself. The wire format is this provider's own; it is one JSON object a line:
 
     {"text": "Hello "}
     {"text": "there"}
@@ -35,7 +35,7 @@ from llmkit.wire.ndjson import NDJSONDecoder
 
 
 class EchoProvider(BaseProvider):
-    """`create_language("echo", "any")`. Every model name is good."""
+    """The provider of `create_language("echo", "any")`. It accepts every model name."""
 
     title = "Echo"
     default_base_url = "http://localhost"  # A provider has an address; nothing is sent to this one.
@@ -77,7 +77,7 @@ class EchoDecoder:
         self.provider = provider
         self.call = call
         self.lines = NDJSONDecoder()
-        self.said: list[str] = []
+        self.texts: list[str] = []
         self.reason: str | None = None
         self.error: LLMError | None = None
 
@@ -94,12 +94,12 @@ class EchoDecoder:
             except (ValueError, AttributeError):
                 self.error = MalformedResponse("a line of the echo is not a JSON object")
                 break
-            self.said.append(text)
+            self.texts.append(text)
             chunks.append(Chunk((ChunkChoice(Delta(text), finish_reason=self.reason),)))
         return chunks
 
     def partial(self) -> Response:
-        choice = Choice(Message("assistant", "".join(self.said)), finish_reason=self.reason)
+        choice = Choice(Message("assistant", "".join(self.texts)), finish_reason=self.reason)
         target = f"{self.provider}:{self.call.model}"
         return Response((choice,), cost=FREE, model=self.call.model, provider=self.provider, target=target)
 
@@ -107,7 +107,7 @@ class EchoDecoder:
         if self.error is not None:
             raise self.error
         if self.reason is None:
-            raise StreamInterrupted("the echo broke off") if self.said else EmptyResponse("there is no echo")
+            raise StreamInterrupted("the echo broke off") if self.texts else EmptyResponse("there is no echo")
         return self.partial()
 
 
@@ -129,9 +129,9 @@ class EchoTransport:
 
 def echo(request: bytes) -> Iterator[bytes]:
     """The model: one line for each word, and one to say why it ends."""
-    asked = json.loads(request)
-    words = asked["text"].split(" ")
-    limit = asked["words"] or len(words)
+    body = json.loads(request)
+    words = body["text"].split(" ")
+    limit = body["words"] or len(words)
     for number, word in enumerate(words[:limit]):
         yield json.dumps({"text": f" {word}" if number else word}).encode() + b"\n"
     yield json.dumps({"done": "length" if limit < len(words) else "stop"}).encode() + b"\n"
