@@ -10,11 +10,11 @@ from llmkit.cli.chat_options import parse_settings
 from llmkit.cli.failure import DONE
 from llmkit.cli.table import make_table, print_table
 from llmkit.cli.terminal import note, replace_controls
-from llmkit.config.choice import backend_hint
 from llmkit.config.explain import ResolvedSetting, explain_settings
-from llmkit.config.file.find import current, find, user_file
+from llmkit.config.file.find import find_file, load_file, user_file
 from llmkit.config.file.problem import ConfigFileError
 from llmkit.config.file.schema import ConfigFile
+from llmkit.config.selection import suggest_provider
 from llmkit.errors import LLMError
 from llmkit.provider.registry import registry
 
@@ -34,7 +34,7 @@ def show_config(name: str | None, model: str | None, extra: Sequence[str] = (), 
         model: a model, as in `create_language`.
         extra: settings of the call, each NAME=VALUE.
     """
-    file = current()
+    file = load_file()
     target = name or (file.default_profile if file else None)
     profiles = _list_profiles(file) if file else []
     if not as_json:
@@ -63,7 +63,7 @@ def _show_file(file: ConfigFile | None, profiles: Sequence[dict[str, object]], *
     if file is None:
         print(f"no configuration file; yours would be {replace_controls(str(user_file()))}\n")
         return
-    location = find()
+    location = find_file()
     print(f"{replace_controls(file.path)} ({_KINDS[location.kind] if location else 'gone'})\n")
     for problem in find_stray_tables(file):
         note(f"{problem}\n")
@@ -110,7 +110,7 @@ def find_stray_tables(file: ConfigFile) -> list[str]:
     problems = []
     for kind, name in tables:
         if not registry.known(name.lower()):
-            near = backend_hint(name)
+            near = suggest_provider(name)
             problems.append(
                 f"{kind}.{name} applies to nothing: no such provider is installed" + (f". {near}" if near else "")
             )

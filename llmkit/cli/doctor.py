@@ -82,12 +82,12 @@ def inspect_versions() -> Iterator[Finding]:
 
 def inspect_files(env_file: Path | None) -> Iterator[Finding]:
     """Yield findings on the files that settings and keys come from: are they there, sound, and well protected?"""
-    from llmkit.config.file.find import current
+    from llmkit.config.file.find import load_file
 
     if env_file is not None:
         yield _inspect_env_file("env file", env_file)
     try:
-        file = current()
+        file = load_file()
     except LLMError as error:
         yield Finding("config file", "problem", error.message, error.hint)
     else:

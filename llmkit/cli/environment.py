@@ -20,8 +20,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from llmkit.cli.terminal import note
-from llmkit.config.file.find import current
-from llmkit.config.file.references import variables
+from llmkit.config.file.find import load_file
+from llmkit.config.file.references import find_variables
 from llmkit.errors import ConfigError
 from llmkit.provider.registry import get_provider, known_services, registry
 
@@ -142,7 +142,7 @@ def _find_address_variables(name: str) -> set[str]:
 
 def _find_host_variables(url: str) -> list[str]:
     match = _HOST.match(url)
-    return variables(match[0]) if match else []
+    return find_variables(match[0]) if match else []
 
 
 def _read_config_destinations() -> Iterator[tuple[str, set[str]]]:
@@ -151,14 +151,14 @@ def _read_config_destinations() -> Iterator[tuple[str, set[str]]]:
     A project's file is left out: it names both the address and the key.
     """
     try:
-        file = current()
+        file = load_file()
     except ConfigError:
         return  # The command that reads the file reports the error.
     if file is None or file.project:
         return
     for section in (*file.profiles.values(), *file.providers.values()):
         other_settings = {name: value for name, value in section.settings.items() if name != "base_url"}
-        keys = {*variables(other_settings), *([section.variable] if section.variable else [])}
+        keys = {*find_variables(other_settings), *([section.key_variable] if section.key_variable else [])}
         base_url = section.settings.get("base_url")
         for address in (
             _find_host_variables(str(base_url)) if base_url else _find_address_variables(section.provider.lower())

@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from llmkit.config.file.find import current
+from llmkit.config.file.find import load_file
 from llmkit.config.locate import locate
 from llmkit.errors import ConfigError
 from llmkit.language import quick
@@ -88,11 +88,11 @@ def get_readiness(name: str) -> Readiness:
 def _find_config_variables(name: str) -> list[str]:
     """Return the variable that the configuration file names for the provider's key, as a list of one or none."""
     try:
-        file = current()
+        file = load_file()
     except ConfigError:
         return []  # `locate` has reported the error.
     section = file.providers.get(name) if file else None
-    return [section.variable] if section and section.variable else []
+    return [section.key_variable] if section and section.key_variable else []
 
 
 def _find_address(name: str) -> str | None:

@@ -1,4 +1,4 @@
-"""The settings that go to a backend: what it has, its own options, what the environment says."""
+"""The settings that belong to one backend: those that it has, its own options, and its variables of the environment."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from llmkit.provider.interface import BaseProvider
 from llmkit.types.redaction import describe, measure
 from llmkit.types.settings import ATTRIBUTION, RULES, SAMPLING
 
-DEFAULT_TIMEOUT = 120.0
+DEFAULT_TIMEOUT_SECONDS = 120.0
 
 
-def supported(provider: BaseProvider, settings: Mapping[str, object], *, drop: bool) -> dict[str, object]:
-    """The part of `settings` that goes to the service with the question.
+def keep_supported(provider: BaseProvider, settings: Mapping[str, object], *, drop: bool) -> dict[str, object]:
+    """Those of `settings` that go to the service with the question.
 
     Raises:
         Unsupported: the backend does not have a setting, and `drop` is false.
@@ -22,7 +22,7 @@ def supported(provider: BaseProvider, settings: Mapping[str, object], *, drop: b
     kept: dict[str, object] = {}
     for name, value in settings.items():
         if name in SAMPLING or name in ATTRIBUTION:
-            if name in provider.supported or name == "structured":  # which an instruction can stand in for
+            if name in provider.supported or name == "structured":  # An instruction can stand in for it.
                 kept[name] = value
             elif not drop:
                 raise Unsupported(
@@ -33,36 +33,36 @@ def supported(provider: BaseProvider, settings: Mapping[str, object], *, drop: b
     return kept
 
 
-def options_for(provider: BaseProvider, options: object) -> object | None:
+def pick_options(provider: BaseProvider, options: object) -> object | None:
     """The options object that is the provider's own, out of one or several; `None` where none is.
 
     Raises:
-        ConfigError: something that is no options object, or two of one class.
+        ConfigError: an item is not an options object, or two are of one class.
     """
-    own: list[object] = []
-    for item in listed(options):
+    fitting: list[object] = []
+    for item in list_options(options):
         if isinstance(item, (type, str, int, float, Mapping)) or type(item) is object:
-            named = provider.options_type.__name__ if provider.options_type else "an options class of the provider"
-            raise ConfigError(f"options must hold {named}(...), not {describe(item)}")
+            expected = provider.options_type.__name__ if provider.options_type else "an options class of the provider"
+            raise ConfigError(f"options must hold {expected}(...), not {describe(item)}")
         if provider.options_type is not None and isinstance(item, provider.options_type):
-            own.append(item)
-    if len(own) > 1:
-        raise ConfigError(f"options holds {len(own)} objects of {type(own[0]).__name__}", hint="Pass one")
-    return own[0] if own else None
+            fitting.append(item)
+    if len(fitting) > 1:
+        raise ConfigError(f"options holds {len(fitting)} objects of {type(fitting[0]).__name__}", hint="Pass one")
+    return fitting[0] if fitting else None
 
 
-def listed(options: object) -> list[object]:
+def list_options(options: object) -> list[object]:
     """One options object or several, as a list."""
     return [] if options is None else list(options) if isinstance(options, (list, tuple)) else [options]
 
 
-def from_environment(provider: BaseProvider, environ: Mapping[str, str]) -> dict[str, object]:
-    """Settings that the environment gives defaults for.
+def read_environment(provider: BaseProvider, environ: Mapping[str, str]) -> dict[str, object]:
+    """The settings of a provider that the environment gives, checked.
 
     Raises:
-        ConfigError: a variable holds what its setting cannot be.
+        ConfigError: a variable holds a value that its setting cannot have.
     """
-    found: dict[str, object] = {}
+    settings: dict[str, object] = {}
     for variable, name in provider.setting_env.items():
         text = environ.get(variable, "").strip()
         if not text:
@@ -72,7 +72,7 @@ def from_environment(provider: BaseProvider, environ: Mapping[str, str]) -> dict
         except ValueError as error:
             raise ConfigError(f"the environment variable {variable} must be {error}, not {measure(text)}") from None
         try:
-            found.update(check_settings({name: value}, call=False))
+            settings.update(check_settings({name: value}, call=False))
         except ConfigError as error:
             raise ConfigError(f"the environment variable {variable}: {error.message}", hint=error.hint) from None
-    return found
+    return settings

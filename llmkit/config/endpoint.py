@@ -24,38 +24,34 @@ def resolve_endpoint(
     need_key: bool = True,
     places: Places = NOWHERE,
 ) -> Endpoint:
-    """Where a model sends, and with which key.
-
-    A key of the environment goes only to its vendor's own origins, or to the address that the same vendor's variable
-    names. A key of the configuration file goes only to the address of the same table, or, where that has none, where a
-    key of the environment may go. For any other address a key must be given; a loopback server needs none. Without
-    `need_key` a key that is not there is left out.
+    """Where a model sends, and with which key. Which key may go where is explained in `llmkit.config.key`.
 
     Args:
         settings: what applies, all sources joined; `base_url` and `api_key` only as they were given in code.
+        need_key: raise where the service needs a key and there is none; else the endpoint has none.
         places: what the configuration file says of address and key.
 
     Raises:
         ConfigError: no address, a bad one, no key where one is needed, or a key over plain http.
     """
-    at = resolve_address(provider, settings, environ, places)
-    key, _, _ = resolve_key(provider, settings.get("api_key"), environ, at, places, need_key=need_key)
-    to = urlsplit(at.url)
-    if key is not None and to.scheme != "https" and not at.local and not settings.get("allow_insecure"):
+    address = resolve_address(provider, settings, environ, places)
+    key = resolve_key(provider, settings.get("api_key"), environ, address, places, need_key=need_key).value
+    parts = urlsplit(address.url)
+    if key is not None and parts.scheme != "https" and not address.local and not settings.get("allow_insecure"):
         raise ConfigError(
-            f"a key would go over plain http to {to.hostname}",
+            f"a key would go over plain http to {parts.hostname}",
             hint="Use https://, or pass allow_insecure=True on a network that you trust",
             provider=provider.name,
         )
-    resolved = cast("Settings", {**settings, "base_url": at.url, "api_key": key})
-    endpoint = provider.endpoint(resolved)
-    own = at.own
-    headers = {name: text for variable, name in provider.header_env.items() if own and (text := environ.get(variable))}
+    endpoint = provider.endpoint(cast("Settings", {**settings, "base_url": address.url, "api_key": key}))
+    # Headers of the environment, such as an organisation's id, go where the environment's key may go.
+    header_env = provider.header_env if address.is_vendors else {}
+    headers = {name: text for variable, name in header_env.items() if (text := environ.get(variable))}
     headers |= endpoint.headers
     check_headers(headers, "a header")
     return replace(
         endpoint,
         headers=headers,
-        local=at.local,
+        local=address.local,
         **{name: settings.get(name) for name in ("proxy", "ca_bundle", "client_cert", "max_connections")},  # type: ignore[arg-type]
     )

@@ -6,36 +6,33 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
-from typing import TYPE_CHECKING, Protocol, Unpack, cast, runtime_checkable
+from typing import Protocol, Unpack, runtime_checkable
 
 from llmkit.config.address import resolve_address
-from llmkit.config.backend_settings import DEFAULT_TIMEOUT, listed
-from llmkit.config.choice import Choice, chain, choose, choose_in, fallbacks_of, origin_of
-from llmkit.config.file.find import current
-from llmkit.config.file.references import variables
-from llmkit.config.file.secrets import names_credential
+from llmkit.config.backend_settings import DEFAULT_TIMEOUT_SECONDS, list_options
+from llmkit.config.fallbacks import select_fallbacks
+from llmkit.config.file.content import is_credential_name
+from llmkit.config.file.find import load_file
+from llmkit.config.file.references import find_variables
 from llmkit.config.key import resolve_key
-from llmkit.config.layers import Layers, layered_settings
+from llmkit.config.layers import Layers, layer_settings
+from llmkit.config.selection import Selection, select
 from llmkit.config.setting_checks import check_settings
 from llmkit.errors import ConfigError
 from llmkit.provider.registry import get_provider
 from llmkit.types.redaction import credentials
 from llmkit.types.settings import CallSettings, Settings
 
-if TYPE_CHECKING:
-    from llmkit.config.file.schema import Section
-    from llmkit.language.model import LanguageModel
-
 
 @runtime_checkable
-class _Target(Protocol):
+class _ModelObject(Protocol):
     """What is read of a model object that stands among the fallbacks."""
 
     provider: str
     target: str
 
 
-_HIDDEN = "***"
+_MASK = "***"
 _USER = re.compile(r"://[^\s/@]*@")
 _QUERY = re.compile(r"\?.*", re.DOTALL)
 
@@ -59,8 +56,8 @@ class ResolvedSetting:
     requested: str | None = None
 
     def to_dict(self) -> dict[str, object]:
-        """As JSON has it."""
-        shown = {"name": self.name, "value": _plain(self.value), "origin": self.origin}
+        """The row as JSON has it."""
+        shown = {"name": self.name, "value": _to_json(self.value), "origin": self.origin}
         return {**shown, **({"requested": self.requested} if self.requested else {})}
 
 
@@ -88,97 +85,87 @@ def explain_settings(
     """
     environ = os.environ
     if provider is None:
-        file = current(environ)
+        file = load_file(environ)
         provider = file.default_profile if file else None
         if provider is None:
             raise ConfigError("no profile is named", hint="Name one, or set default_profile in llmkit.toml")
     given = check_settings(settings, call=False)
-    asked = check_settings(call or {}, call=True)
-    choice = choose(provider, model, environ)
-    spares = _fallbacks(choice, given, environ)
-    others = [
-        choose_in(choice.file, item, None, environ).provider.name if isinstance(item, str) else item.provider
-        for item in spares
-    ]
-    made = layered_settings(choice, given, environ, others=others)
-    rows = _target(choice, made, environ)
-    if spares:
-        words = "create_language" if "fallbacks" in given else origin_of(cast("Section", choice.profile))
-        rows.append(
-            ResolvedSetting("fallbacks", [item if isinstance(item, str) else item.target for item in spares], words)
-        )
-    return rows + _settings(choice, made, asked, environ, others)
-
-
-def _fallbacks(choice: Choice, given: Mapping[str, object], environ: Mapping[str, str]) -> list[str | LanguageModel]:
-    own = choice.profile
-    items = given.get("fallbacks", fallbacks_of(own, environ) if own else ())
-    return chain(
-        choice.file,
-        cast("Sequence[object]", items),
-        environ,
-        (own.key,) if own else (),
-        is_model=lambda item: isinstance(item, _Target),
+    of_call = check_settings(call or {}, call=True)
+    selection = select(provider, model, environ)
+    fallbacks = select_fallbacks(
+        selection, given.get("fallbacks"), environ, is_model=lambda item: isinstance(item, _ModelObject)
     )
+    chain = [fallback.provider.name if isinstance(fallback, Selection) else fallback.provider for fallback in fallbacks]
+    layers = layer_settings(selection, given, environ, fallback_providers=chain)
+    rows = _explain_target(selection, layers, environ)
+    if fallbacks:
+        profile = selection.profile if "fallbacks" not in given else None
+        names = [fallback.name if isinstance(fallback, Selection) else fallback.target for fallback in fallbacks]
+        rows.append(ResolvedSetting("fallbacks", names, profile.origin if profile else "create_language"))
+    return rows + _explain_settings(selection, layers, of_call, environ, chain)
 
 
-def _target(choice: Choice, made: Layers, environ: Mapping[str, str]) -> list[ResolvedSetting]:
-    profile = choice.profile
+def _explain_target(selection: Selection, layers: Layers, environ: Mapping[str, str]) -> list[ResolvedSetting]:
+    """The rows of profile, provider, model, address and key."""
+    provider, profile = selection.provider, selection.profile
     rows = [ResolvedSetting("profile", profile.key.partition(".")[2], profile.path)] if profile else []
-    where = origin_of(profile) if profile else "create_language"
-    rows.append(ResolvedSetting("provider", choice.provider.name, where))
-    named, words = choice.name_of_model(environ)
-    resolved = choice.model_id(named) if named else None
-    rows.append(ResolvedSetting("model", resolved, words, named if named != resolved else None))
-    at = resolve_address(choice.provider, made.all, environ, made.places)
-    raw = at.place.section.settings.get("base_url") if at.place else None
-    rows.append(ResolvedSetting("base_url", raw if variables(raw) else _QUERY.sub("?***", at.url), at.origin))
+    rows.append(ResolvedSetting("provider", provider.name, profile.origin if profile else "create_language"))
+    if model := selection.resolve_model(environ):
+        requested = model.requested if model.requested != model.id else None
+        rows.append(ResolvedSetting("model", model.id, model.origin, requested))
+    else:
+        rows.append(ResolvedSetting("model", None, "default"))
+    address = resolve_address(provider, layers.all, environ, layers.places)
+    raw = address.place.section.settings.get("base_url") if address.place else None
+    shown = raw if find_variables(raw) else _QUERY.sub("?***", address.url)
+    rows.append(ResolvedSetting("base_url", shown, address.origin))
     try:
-        key, words, variable = resolve_key(choice.provider, made.given.get("api_key"), environ, at, made.places)
+        key = resolve_key(provider, layers.given.get("api_key"), environ, address, layers.places)
     except ConfigError as error:
         return [*rows, ResolvedSetting("key", "missing", error.message)]
-    if key is None:
-        return [*rows, ResolvedSetting("key", "not needed", words)]
-    return [*rows, ResolvedSetting("key", f"set ({variable})" if variable else "set", words)]
+    state = "not needed" if key.value is None else f"set ({key.variable})" if key.variable else "set"
+    return [*rows, ResolvedSetting("key", state, key.origin)]
 
 
-def _settings(
-    choice: Choice,
-    made: Layers,
-    asked: Mapping[str, object],
+def _explain_settings(
+    selection: Selection,
+    layers: Layers,
+    of_call: Mapping[str, object],
     environ: Mapping[str, str],
-    others: Sequence[str],
+    chain: Sequence[str],
 ) -> list[ResolvedSetting]:
     """The rows of all other settings, by name."""
-    variables_of = {
-        name: variable for variable, name in choice.provider.setting_env.items() if environ.get(variable, "").strip()
+    variables = {
+        name: variable for variable, name in selection.provider.setting_env.items() if environ.get(variable, "").strip()
     }
-    found: dict[str, ResolvedSetting] = {"timeout": ResolvedSetting("timeout", DEFAULT_TIMEOUT, "default")}
-    for layer, section, words in (
-        (made.file, choice.defaults, ""),
-        (made.environment, None, "environment"),
-        (made.profile, choice.profile, ""),
-        (made.given, None, "create_language"),
-        (asked, None, "call"),
+    by_name = {"timeout": ResolvedSetting("timeout", DEFAULT_TIMEOUT_SECONDS, "default")}
+    for values, section, source in (
+        (layers.file, selection.defaults, ""),
+        (layers.environment, None, "environment"),
+        (layers.profile, selection.profile, ""),
+        (layers.given, None, "create_language"),
+        (of_call, None, "call"),
     ):
-        for name, value in layer.items():
+        for name, value in values.items():
             if name in ("api_key", "base_url", "fallbacks"):
                 continue
-            origin = origin_of(section) if section else words
-            if words == "environment":
-                origin = f"environment {variables_of[name]}"
+            origin = section.origin if section else source
+            if source == "environment":
+                origin = f"environment {variables[name]}"
             raw = section.settings.get(name) if section else None
             # A reference is shown as it is written: what the variable holds may be a secret.
-            found[name] = ResolvedSetting(name, masked(name, raw if variables(raw) else value), origin)
-    options = found.pop("options", None)
-    rows = [found[name] for name in sorted(found)]
+            by_name[name] = ResolvedSetting(name, mask(name, raw if find_variables(raw) else value), origin)
+    options = by_name.pop("options", None)
+    rows = [by_name[name] for name in sorted(by_name)]
     if options:
-        objects = listed(asked.get("options", made.all.get("options")))
-        rows += _options(choice, objects, [choice.provider.name, *others], options.origin)
+        objects = list_options(of_call.get("options", layers.all.get("options")))
+        rows += _explain_options(selection, objects, [selection.provider.name, *chain], options.origin)
     return rows
 
 
-def _options(choice: Choice, objects: Sequence[object], providers: Sequence[str], origin: str) -> list[ResolvedSetting]:
+def _explain_options(
+    selection: Selection, objects: Sequence[object], providers: Sequence[str], origin: str
+) -> list[ResolvedSetting]:
     """The rows of the options objects, a field each."""
     rows = []
     for item in objects:
@@ -186,43 +173,44 @@ def _options(choice: Choice, objects: Sequence[object], providers: Sequence[str]
             (known for known in providers if isinstance(item, get_provider(known).options_type or ())),
             type(item).__name__,
         )
-        own = choice.profile.options.get(name, {}) if choice.profile else {}
-        weaker = choice.file.providers.get(name) if choice.file else None
+        of_profile = selection.profile.options.get(name, {}) if selection.profile else {}
+        defaults = selection.file.providers.get(name) if selection.file else None
+        of_defaults = defaults.options.get(name, {}) if defaults else {}
         for field in fields(item) if is_dataclass(item) and not isinstance(item, type) else ():
             value = getattr(item, field.name)
             if value is None:
                 continue
-            from_table = weaker and field.name not in own and field.name in weaker.options.get(name, {})
-            words = origin_of(weaker) if weaker and from_table and origin.startswith("profile") else origin
-            raw = own.get(field.name, weaker.options.get(name, {}).get(field.name) if weaker else None)
-            shown = masked(field.name, raw if variables(raw) else value)
-            rows.append(ResolvedSetting(f"options.{name}.{field.name}", shown, words))
+            is_default = field.name not in of_profile and field.name in of_defaults and origin.startswith("profile")
+            raw = of_profile.get(field.name, of_defaults.get(field.name))
+            shown = mask(field.name, raw if find_variables(raw) else value)
+            source = defaults.origin if defaults and is_default else origin
+            rows.append(ResolvedSetting(f"options.{name}.{field.name}", shown, source))
     return rows
 
 
-def masked(name: str, value: object) -> object:
-    """A value without what may be a secret in it: credentials by name or look, user names in addresses."""
+def mask(name: str, value: object) -> object:
+    """A value with `***` for what may be a secret in it: credentials by name or look, user names in addresses."""
     if isinstance(value, str):
-        if variables(value):
+        if find_variables(value):
             return value
-        if names_credential(name) or credentials(value):
-            return _HIDDEN
+        if is_credential_name(name) or credentials(value):
+            return _MASK
         return _USER.sub("://***@", value)
     if isinstance(value, Mapping):
-        return _HIDDEN if names_credential(name) else {key: masked(str(key), item) for key, item in value.items()}
+        return _MASK if is_credential_name(name) else {key: mask(str(key), item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [masked(name, item) for item in value]
+        return [mask(name, item) for item in value]
     return value
 
 
-def _plain(value: object) -> object:
-    """As JSON has it; of an object that is no data, its type."""
+def _to_json(value: object) -> object:
+    """A value as JSON has it; of an object that is not data, the name of its type."""
     if value is None or isinstance(value, (str, bool, int, float)):
         return value
     if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): _to_json(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
+        return [_to_json(item) for item in value]
     if is_dataclass(value) and not isinstance(value, type):
-        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+        return {field.name: _to_json(getattr(value, field.name)) for field in fields(value)}
     return getattr(value, "__name__", type(value).__name__)

@@ -1,15 +1,27 @@
-"""Provider, address, key and model of what a user names: by the same rules as `create_language`."""
+"""From a selection to where a call goes: the way that `create_language` and `locate` take.
+
+It has one direction, and each step is one module of this room:
+
+    selection.py   which provider, profile and model a name stands for
+    fallbacks.py   the same for the targets that stand in for it
+    layers.py      its settings, by source
+    address.py     where it sends
+    key.py         with which key
+    endpoint.py    both together, as the transport takes them
+
+`explain_settings` takes the same steps, without the last, and shows what it passes.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from llmkit.config.choice import choose
 from llmkit.config.endpoint import resolve_endpoint
-from llmkit.config.layers import layered_settings
+from llmkit.config.layers import Layers, layer_settings
+from llmkit.config.selection import Selection, select
 from llmkit.config.setting_checks import check_settings
 from llmkit.errors import LLMError
 
@@ -20,11 +32,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Location:
-    """A provider, where and with which key it is asked, and the settings that apply there, all sources joined."""
+    """A provider, where and with which key it is asked, and the settings that apply there.
+
+    Attributes:
+        settings: what applies, all sources joined.
+        layers: the same by source.
+    """
 
     provider: BaseProvider
     endpoint: Endpoint
     settings: Mapping[str, object]
+    layers: Layers
 
 
 def locate(provider: str, settings: Mapping[str, object], *, need_key: bool = True) -> Location:
@@ -39,16 +57,29 @@ def locate(provider: str, settings: Mapping[str, object], *, need_key: bool = Tr
         UnknownProvider, ProviderConflict, ProviderLoadError: there is no such provider, or it cannot be loaded.
         ConfigError: a setting is unknown or wrong, or a key is missing.
     """
-    environ = os.environ
-    choice = choose(provider, None, environ)
+    selection = select(provider, None, os.environ)
     try:
-        layers = layered_settings(choice, check_settings(settings, call=False), environ)
-        applying = layers.all
-        endpoint = resolve_endpoint(choice.provider, applying, environ, need_key=need_key, places=layers.places)
-        return Location(choice.provider, endpoint, applying)
+        return locate_selection(selection, check_settings(settings, call=False), os.environ, need_key=need_key)
     except LLMError as error:
-        error.provider = error.provider or choice.provider.name
+        error.provider = error.provider or selection.provider.name
         raise
+
+
+def locate_selection(
+    selection: Selection,
+    given: Mapping[str, object],
+    environ: Mapping[str, str],
+    *,
+    need_key: bool = True,
+    outranked: Iterable[str] = (),
+    fallback_providers: Collection[str] = (),
+) -> Location:
+    """Where the selected provider is asked; for the arguments see `locate` and `layer_settings`."""
+    provider = selection.provider
+    layers = layer_settings(selection, given, environ, outranked=outranked, fallback_providers=fallback_providers)
+    settings = layers.all
+    endpoint = resolve_endpoint(provider, settings, environ, need_key=need_key, places=layers.places)
+    return Location(provider, endpoint, settings, layers)
 
 
 def resolve_target(provider: str, model: str | None = None) -> tuple[BaseProvider, str | None]:
@@ -58,8 +89,8 @@ def resolve_target(provider: str, model: str | None = None) -> tuple[BaseProvide
 
     Raises:
         UnknownProvider, ProviderConflict, ProviderLoadError: there is no such provider, or it cannot be loaded.
-        ConfigError: a name is none, or the configuration file is wrong.
+        ConfigError: a name is not text or is empty, or the configuration file is wrong.
     """
-    choice = choose(provider, model, os.environ)
-    named, _ = choice.name_of_model(os.environ)
-    return choice.provider, choice.model_id(named) if named else None
+    selection = select(provider, model, os.environ)
+    name = selection.resolve_model(os.environ)
+    return selection.provider, name.id if name else None

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Unpack, cast
 
-from llmkit.config.choice import Choice, chain, choose, choose_in, fallbacks_of
-from llmkit.config.endpoint import resolve_endpoint
-from llmkit.config.layers import layered_settings
+from llmkit.config.fallbacks import select_fallbacks
+from llmkit.config.locate import locate_selection
+from llmkit.config.selection import Selection, select
 from llmkit.config.setting_checks import check_settings, describe
 from llmkit.errors import ConfigError, LLMError
 from llmkit.language.model import LanguageModel
@@ -45,70 +45,61 @@ def create_language(
         Unsupported: the backend does not have a setting.
     """
     environ = os.environ
-    choice = choose(provider, model, environ)
+    selection = select(provider, model, environ)
     if config is not None and not isinstance(cast("object", config), Mapping):
         raise ConfigError(f"config is {describe(config)}", hint='Pass a dict: config={"temperature": 0}')
     try:
         given = check_settings({**(config or {}), **settings}, call=False)
-        own = choice.profile
-        named = given.pop("fallbacks", None)
-        items = named if named is not None else fallbacks_of(own, environ) if own else ()
-        targets = chain(
-            choice.file,
-            cast("Sequence[object]", items),
-            environ,
-            (own.key,) if own else (),
-            is_model=lambda item: isinstance(item, LanguageModel),
+        fallbacks = select_fallbacks(
+            selection, given.pop("fallbacks", None), environ, is_model=lambda item: isinstance(item, LanguageModel)
         )
-        spares = [_spare(choice, item, environ, set(given) & INHERITED) for item in targets]
-        return _create(choice, given, environ, spares)
+        spares = [_create_spare(fallback, environ, set(given) & INHERITED) for fallback in fallbacks]
+        created = _create(selection, given, environ, spares)
     except LLMError as error:
-        error.provider = error.provider or choice.provider.name
+        error.provider = error.provider or selection.provider.name
         raise
+    created.own(spare for spare, fallback in zip(spares, fallbacks, strict=True) if spare is not fallback)
+    return created
 
 
 def _create(
-    choice: Choice,
+    selection: Selection,
     given: Mapping[str, object],
     environ: Mapping[str, str],
-    spares: Sequence[tuple[LanguageModel, bool]] = (),
-    outranked: Iterable[str] = (),
+    spares: Sequence[LanguageModel] = (),
+    outranked: Collection[str] = (),
 ) -> LanguageModel:
-    backend = choice.provider
-    others = [spare.provider for spare, _ in spares]
-    made = layered_settings(choice, given, environ, outranked=outranked, others=others)
-    endpoint = resolve_endpoint(backend, made.all, environ, places=made.places)
-    named, _ = choice.name_of_model(environ)
-    if not named:
-        raise ConfigError("no model is named", hint=f'Name one: create_language("{backend.name}", "model-name")')
-    if (identity := choice.model_id(named)) != named:
-        log.debug("%s: the model %s is %s", backend.name, named, identity)
-    chosen = made.chosen
-    chosen.pop("api_key", None)  # The endpoint holds it, as a secret.
-    setup = Setup(
-        backend,
-        identity,
-        chosen,
-        Connection(backend, endpoint),
-        defaults=made.defaults,
-        base_url=endpoint.base_url,
-        local=endpoint.local,
-        requested=named,
+    provider = selection.provider
+    model = selection.resolve_model(environ)
+    location = locate_selection(
+        selection, given, environ, outranked=outranked, fallback_providers=[spare.provider for spare in spares]
     )
-    model = LanguageModel(setup, fallbacks=[spare for spare, _ in spares])
-    model.own(spare for spare, ours in spares if ours)
-    return model
+    if model is None:  # Only now: of a missing key and a missing model, the key is told first.
+        raise ConfigError("no model is named", hint=f'Name one: create_language("{provider.name}", "model-name")')
+    if model.id != model.requested:
+        log.debug("%s: the model %s is %s", provider.name, model.requested, model.id)
+    setup = Setup(
+        provider,
+        model.id,
+        # The endpoint holds the key, as a secret.
+        {name: value for name, value in location.layers.chosen.items() if name != "api_key"},
+        Connection(provider, location.endpoint),
+        defaults=location.layers.defaults,
+        base_url=location.endpoint.base_url,
+        local=location.endpoint.local,
+        requested=model.requested,
+    )
+    return LanguageModel(setup, fallbacks=spares)
 
 
-def _spare(
-    main: Choice, item: str | LanguageModel, environ: Mapping[str, str], outranked: set[str]
-) -> tuple[LanguageModel, bool]:
-    """A fallback target, and whether it is ours to close. What the caller set outranks the target's profile."""
-    if not isinstance(item, str):
-        return item, False
-    choice = choose_in(main.file, item, None, environ)
+def _create_spare(
+    fallback: Selection | LanguageModel, environ: Mapping[str, str], outranked: Collection[str]
+) -> LanguageModel:
+    """The model of a fallback target. `outranked` are the settings that code gave the main model."""
+    if isinstance(fallback, LanguageModel):
+        return fallback
     try:
-        return _create(choice, {}, environ, outranked=outranked), True
+        return _create(fallback, {}, environ, outranked=outranked)
     except LLMError as error:
-        error.provider = error.provider or choice.provider.name
+        error.provider = error.provider or fallback.provider.name
         raise

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Literal, cast
 
-from llmkit.config.backend_settings import listed, options_for, supported
+from llmkit.config.backend_settings import keep_supported, list_options, pick_options
 from llmkit.config.setting_checks import check_settings
 from llmkit.engine.chat import Chat
 from llmkit.engine.run import Run
@@ -44,9 +44,9 @@ def chat_setup(setup: Setup, spares: Sequence[BaseProvider]) -> ChatSetup:
         ConfigError: an options object is for no provider of the chain.
     """
     settings, provider = setup.settings, setup.provider
-    sampling = supported(provider, settings, drop=settings.get("on_unsupported") == "drop")
+    sampling = keep_supported(provider, settings, drop=settings.get("on_unsupported") == "drop")
     options = _own_options(provider, settings.get("options"), spares)
-    return ChatSetup(setup, sampling, options or options_for(provider, setup.defaults.get("options")))
+    return ChatSetup(setup, sampling, options or pick_options(provider, setup.defaults.get("options")))
 
 
 def plan_chat(
@@ -103,7 +103,7 @@ def prepare(
     sampling, options = chat.sampling, chat.options
     if settings:
         drop = setup.setting(settings, "on_unsupported") == "drop"
-        sampling = {**sampling, **supported(provider, settings, drop=drop)}
+        sampling = {**sampling, **keep_supported(provider, settings, drop=drop)}
         options = _own_options(provider, settings.get("options"), spares) or options
     body: dict[str, object] = {}
     for fields in setup.both(settings, "extra_body"):
@@ -124,7 +124,7 @@ def _inherited(main: Setup, spare: Setup, settings: Mapping[str, object]) -> dic
     inherited = main.inherited(spare, settings)
     kind = spare.provider.options_type or ()
     for source in (main.given, spare.given, settings):
-        if own := [item for item in listed(source.get("options")) if isinstance(item, kind)]:
+        if own := [item for item in list_options(source.get("options")) if isinstance(item, kind)]:
             inherited["options"] = own
     return inherited
 
@@ -132,11 +132,11 @@ def _inherited(main: Setup, spare: Setup, settings: Mapping[str, object]) -> dic
 def _own_options(provider: BaseProvider, options: object, spares: Sequence[BaseProvider]) -> object | None:
     """The options object for this provider. One that no target of the chain can take is a mistake."""
     providers = [provider, *spares]
-    for item in listed(options):
+    for item in list_options(options):
         taken = any(isinstance(item, known.options_type) for known in providers if known.options_type)
-        if not taken and options_for(provider, [item]) is None:
+        if not taken and pick_options(provider, [item]) is None:
             raise ConfigError(
                 f"{type(item).__name__} is for another provider than {', '.join(known.name for known in providers)}",
                 hint="Leave it out, or add a fallback of its provider",
             )
-    return options_for(provider, options)
+    return pick_options(provider, options)

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Unpack, cast
 
 from llmkit import errors
-from llmkit.config.choice import split_target
 from llmkit.config.locate import resolve_target
+from llmkit.config.selection import split_target
 from llmkit.config.setting_checks import describe
 from llmkit.errors import (
     AuthFailed,

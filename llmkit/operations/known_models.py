@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TypeGuard
 from urllib.parse import urlsplit
 
-from llmkit.config.address import plain_case
+from llmkit.config.address import normalise_case
 from llmkit.config.folders import cache_folder, write_whole
 from llmkit.provider.interface import BaseProvider
 from llmkit.provider.operations import SupportsPull
@@ -91,7 +91,7 @@ def _list_vendor_addresses(provider: BaseProvider) -> frozenset[str]:
         return frozenset()
     path = urlsplit(provider.normalise_base_url(provider.default_base_url)).path
     urls = (provider.default_base_url, *(own + path for own in provider.key_origins))
-    return frozenset(plain_case(provider.normalise_base_url(url)) for url in urls)
+    return frozenset(normalise_case(provider.normalise_base_url(url)) for url in urls)
 
 
 def find_row(provider: BaseProvider, models: Sequence[ModelInfo], model: str) -> ModelInfo | None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar, cast
 
-from llmkit.config.backend_settings import DEFAULT_TIMEOUT
+from llmkit.config.backend_settings import DEFAULT_TIMEOUT_SECONDS
 from llmkit.engine.plan import Plan, Target
 from llmkit.resilience.retry import RetryPolicy
 from llmkit.types.settings import SAMPLING
@@ -68,7 +68,7 @@ class Setup:
             self.provider,
             self.model,
             self.connection.transport(),
-            cast("float", self.setting(call, "timeout", DEFAULT_TIMEOUT)),
+            cast("float", self.setting(call, "timeout", DEFAULT_TIMEOUT_SECONDS)),
             prepare,
             tuple(cast("Sequence[ExtraHeaders]", headers)),
             self.connection.redact,

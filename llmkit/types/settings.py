@@ -242,7 +242,7 @@ RULES: Mapping[str, Rule] = {
     "verbosity": Rule(text(what="text such as 'low'"), "low"),
     "structured_retries": Rule(whole(0, 10), 1),
     "structured_by": Rule(one_of("native", "instruction"), "native"),
-    "options": Rule(anything),  # `llmkit.config.backend_settings.options_for` knows the provider's class
+    "options": Rule(anything),  # `llmkit.config.backend_settings.pick_options` knows the provider's class
     "timeout": Rule(number(above=0), 10.0),
     "deadline": Rule(number(above=0), 60.0),
     "retry": Rule(like("RetryPolicy(...), or None to turn retrying off", "wait", "attempts", "total_attempts")),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from llmkit import ConfigError, create_language
-from llmkit.config.address import check_url, is_loopback, origin
+from llmkit.config.address import check_url, is_loopback, web_origin
 from llmkit.config.endpoint import resolve_endpoint
 from llmkit.operations.known_models import is_vendor_address
 from llmkit.provider.registry import get_provider, known_services
@@ -448,12 +448,12 @@ def test_a_given_ollama_key_does_not_go_over_plain_http() -> None:
 )
 def test_an_origin_is_scheme_host_and_port(url: str, expected: str) -> None:
     """Two addresses are of one origin if scheme, host and port are the same, the default port written or not."""
-    assert origin(url) == expected
+    assert web_origin(url) == expected
 
 
 def test_port_zero_is_not_the_default_port() -> None:
     """An address with port 0 is not of the vendor's origin."""
-    assert origin("https://openrouter.ai:0/") != origin("https://openrouter.ai/")
+    assert web_origin("https://openrouter.ai:0/") != web_origin("https://openrouter.ai/")
 
 
 def test_check_url_says_whether_it_is_this_machine() -> None:

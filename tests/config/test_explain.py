@@ -9,7 +9,7 @@ from typing import Any, Final
 import pytest
 
 from llmkit import ConfigError, create_language
-from llmkit.config.explain import ResolvedSetting, explain_settings, masked
+from llmkit.config.explain import ResolvedSetting, explain_settings, mask
 from llmkit.config.file.problem import ConfigFileError
 from llmkit_openrouter import OpenRouterOptions
 
@@ -171,9 +171,9 @@ def test_no_row_holds_a_secret() -> None:
         ("seed", 1, 1),
     ],
 )
-def test_what_is_masked(name: str, value: object, shown: object) -> None:
+def test_what_is_mask(name: str, value: object, shown: object) -> None:
     """What is a credential by its name or by its look is masked, at any depth."""
-    assert masked(name, value) == shown
+    assert mask(name, value) == shown
 
 
 def test_an_address_is_shown_as_the_file_has_it(path: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,20 +12,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from llmkit.config.file.content import holds_secret
 from llmkit.config.file.find import (
-    LONGEST,
+    MAX_FILE_BYTES,
     check_owner,
-    current,
     default_profile,
-    find,
-    parse,
+    find_file,
+    load_file,
+    parse_toml,
     profile_names,
     user_file,
 )
 from llmkit.config.file.problem import ConfigFileError
-from llmkit.config.file.references import filled, malformed, variables
-from llmkit.config.file.schema import check_document
-from llmkit.config.file.secrets import holds_secret
+from llmkit.config.file.references import find_variables, has_malformed_reference, replace_references
+from llmkit.config.file.schema import read_document
 from llmkit.errors import ConfigError
 
 PROFILE: Final = '[profiles.{0}]\nprovider = "ollama"\nmodel = "{0}"\n'
@@ -43,7 +43,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def problem(text: str, *, project: bool = False) -> ConfigFileError:
     """The error of a file with that text."""
     with pytest.raises(ConfigFileError) as caught:
-        check_document(parse(text.encode(), "/x/llmkit.toml"), "/x/llmkit.toml", project=project)
+        read_document(parse_toml(text.encode(), "/x/llmkit.toml"), "/x/llmkit.toml", project=project)
     return caught.value
 
 
@@ -56,14 +56,14 @@ def test_the_order_of_places(project: Path, tmp_path: Path, monkeypatch: pytest.
     named = tmp_path / "named.toml"
     places = [user_file(), project.parent / "llmkit.toml", project / "llmkit.toml", named]
     kinds = ["user", "project", "project", "named"]
-    assert find() is None
-    assert (current(), default_profile(), profile_names()) == (None, None, [])
+    assert find_file() is None
+    assert (load_file(), default_profile(), profile_names()) == (None, None, [])
     for number, (path, kind) in enumerate(zip(places, kinds, strict=True)):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(f'default_profile = "p{number}"\n' + PROFILE.format(f"p{number}"))
         if kind == "named":
             monkeypatch.setenv("LLMKIT_CONFIG", str(named))
-        found = find()
+        found = find_file()
         assert found is not None
         assert (found.path, found.kind) == (path, kind)
         assert (default_profile(), profile_names()) == (f"p{number}", [f"p{number}"])
@@ -76,7 +76,7 @@ def test_the_users_own_file_is_no_projects_file(monkeypatch: pytest.MonkeyPatch,
     (path.parent / "below").mkdir(parents=True)
     path.write_text('[providers.ollama]\nproxy = "http://proxy.example:8080"\n')
     monkeypatch.chdir(path.parent / "below")
-    file = current()
+    file = load_file()
     assert file is not None
     assert not file.project
 
@@ -85,28 +85,28 @@ def test_the_variable_names_a_file_that_is_there(tmp_path: Path, monkeypatch: py
     """A file that `LLMKIT_CONFIG` names must be there; an empty variable names none, and the null device is no file."""
     monkeypatch.setenv("LLMKIT_CONFIG", str(tmp_path / "absent.toml"))
     with pytest.raises(ConfigFileError, match=r"absent\.toml.*no such file.*LLMKIT_CONFIG"):
-        current()
+        load_file()
     for text in ("", " ", os.devnull):
         monkeypatch.setenv("LLMKIT_CONFIG", text)
-        assert current() is None
+        assert load_file() is None
 
 
 def test_a_change_is_seen(project: Path) -> None:
     """A file is read again when it has changed, and only then."""
     path = project / "llmkit.toml"
     path.write_text(PROFILE.format("one"))
-    first = current()
-    assert current() is first
+    first = load_file()
+    assert load_file() is first
     path.write_text(PROFILE.format("other"))
     assert profile_names() == ["other"]
     path.unlink()
-    assert current() is None
+    assert load_file() is None
 
 
 def test_a_working_directory_that_is_gone(project: Path) -> None:
     """Where the working directory has been removed there is no project's file."""
     project.rmdir()
-    assert current() is None
+    assert load_file() is None
 
 
 # --- What cannot be read
@@ -119,7 +119,7 @@ def unreadable(kind: str, path: Path) -> None:
     elif kind == "pipe":
         os.mkfifo(path)
     elif kind == "too large":
-        path.write_bytes(b"#" * (LONGEST + 1))
+        path.write_bytes(b"#" * (MAX_FILE_BYTES + 1))
     else:
         path.write_bytes({"latin": b'a = "x"\n# caf\xe9\n', "zero": b"\x00\x01", "utf16": "a=1".encode("utf-16")}[kind])
 
@@ -128,11 +128,11 @@ def unreadable(kind: str, path: Path) -> None:
     ("kind", "text"),
     [
         ("folder", "it is a folder"),
-        ("pipe", "no regular file"),
+        ("pipe", "not a regular file"),
         ("too large", "larger than 1 MiB"),
         ("latin", "line 2: it is not UTF-8"),
         ("utf16", "line 1: it is not UTF-8"),
-        ("zero", "no TOML"),
+        ("zero", "not valid TOML"),
     ],
 )
 @pytest.mark.parametrize("named", [False, True])
@@ -145,7 +145,7 @@ def test_what_is_no_file_of_ours(
     if named:
         monkeypatch.setenv("LLMKIT_CONFIG", str(path))
     with pytest.raises(ConfigFileError, match=text) as caught:
-        current()
+        load_file()
     assert caught.value.path == str(path)
     assert str(path) in str(caught.value)
 
@@ -184,7 +184,7 @@ def test_whose_file_it_may_be(owner: int, user: int, fine: bool) -> None:
         ("default_profile = smart\n", 1, "quotes"),
         ('a = "x\n"', 1, "Illegal character"),
         ("a = " + "[" * 5000, None, "nested too deeply"),
-        ("a = 1" + "0" * 5000, None, "no TOML"),
+        ("a = 1" + "0" * 5000, None, "not valid TOML"),
         ("a" + ".a" * 5000 + " = 1", None, "too many parts"),
         ("\n".join(f"a{i}" + ".a" * 400 + " = 1" for i in range(1000)), None, "too many parts"),
     ],
@@ -192,7 +192,7 @@ def test_whose_file_it_may_be(owner: int, user: int, fine: bool) -> None:
 def test_what_is_no_toml(text: str, line: int | None, said: str) -> None:
     """A mistake of syntax names the line; what would only cost time or stack is refused."""
     with pytest.raises(ConfigFileError) as caught:
-        parse(text.encode(), "llmkit.toml")
+        parse_toml(text.encode(), "llmkit.toml")
     assert said in str(caught.value)
     assert caught.value.line == line
     if line:
@@ -201,7 +201,7 @@ def test_what_is_no_toml(text: str, line: int | None, said: str) -> None:
 
 def test_a_byte_order_mark_is_no_mistake() -> None:
     """Editors on Windows begin a file with one."""
-    assert parse(b"\xef\xbb\xbfa = 1\r\n", "x") == {"a": 1}
+    assert parse_toml(b"\xef\xbb\xbfa = 1\r\n", "x") == {"a": 1}
 
 
 # --- What may stand in it
@@ -218,7 +218,7 @@ OF: Final = "[providers.openrouter]\n"
         ("profiles = 1", "profiles", "table"),
         ("[profiles]\nsmart = 1", "profiles.smart", "table"),
         ("[[profiles]]\nx = 1", "profiles", "table"),
-        ("[profiles.smart]\nmodel = 'x'", "profiles.smart.provider", "names no provider"),
+        ("[profiles.smart]\nmodel = 'x'", "profiles.smart.provider", "is missing"),
         ("[profiles.smart]\nprovider = 1", "profiles.smart.provider", "in quotes"),
         ("[profiles.smart]\nprovider = ''", "profiles.smart.provider", "empty"),
         (f"{IN}temprature = 1", "profiles.smart.temprature", "Did you mean temperature?"),
@@ -242,18 +242,18 @@ OF: Final = "[providers.openrouter]\n"
         (f"{IN}retry = {{backoff = 'x'}}", "profiles.smart.retry.backoff", "seconds"),
         (f"{IN}client_cert = ['a']", "profiles.smart.client_cert", "certificate"),
         (f"{IN}fallbacks = 'fast'", "profiles.smart.fallbacks", "fallbacks = ["),
-        (f"{IN}fallbacks = [1]", "profiles.smart.fallbacks", "no text"),
+        (f"{IN}fallbacks = [1]", "profiles.smart.fallbacks", "not text"),
         (f"{IN}fallbacks = ['smrt']", "profiles.smart.fallbacks.0", "Did you mean smart?"),
         (f"{IN}fallbacks = ['xyz']", "profiles.smart.fallbacks.0", "provider:model"),
         (f"{IN}key_env = 'my key'", "profiles.smart.key_env", "environment variable"),
         (f"{IN}key_env = '${{KEY}}'", "profiles.smart.key_env", "environment variable"),
         (f"{IN}key_env = 'A'\napi_key = '${{A}}'", "profiles.smart.api_key", "both"),
         (f"{IN}api_key = 7", "profiles.smart.api_key", "${NAME}"),
-        (f"{IN}site_url = '${{NAME'", "profiles.smart.site_url", "no reference"),
-        (f"{IN}site_url = '${{a-b}}'", "profiles.smart.site_url", "no reference"),
+        (f"{IN}site_url = '${{NAME'", "profiles.smart.site_url", "not a reference"),
+        (f"{IN}site_url = '${{a-b}}'", "profiles.smart.site_url", "not a reference"),
         (f"{IN}x = {{a={{a={{a={{a={{a={{a=1}}}}}}}}}}}}", "profiles.smart.x.a.a.a.a.a.a", "too deep"),
         ("[profiles.'a:b']\nprovider='x'", "profiles", "colon"),
-        ("[profiles.'']\nprovider='x'", "profiles", "no name"),
+        ("[profiles.'']\nprovider='x'", "profiles", "not the name"),
         ("[profiles.a]\nprovider='x'\n[profiles.A]\nprovider='x'", "profiles", "upper and lower"),
         ("".join(PROFILE.format(f"p{i}") for i in range(201)), "profiles", "At most 200"),
         (f"default_profile = 'smrt'\n{IN}", "default_profile", "Did you mean smart?"),
@@ -267,7 +267,7 @@ OF: Final = "[providers.openrouter]\n"
         (f"{OF}options = 1", "providers.openrouter.options", "table"),
         ("[aliases]\na = 1", "aliases.a", 'short = "model"'),
         ("[aliases]\na = ''", "aliases.a", "empty"),
-        ("[aliases]\n'' = 'x'", 'aliases.""', "no name"),
+        ("[aliases]\n'' = 'x'", 'aliases.""', "not the name"),
         ("[aliases]\na = 'b'\nb = 'a'", "aliases.a", '"a" -> "b" -> "a"'),
         ("[aliases]\na = 'a'", "aliases.a", "circle"),
         ("[aliases]\na = 'b'\n[aliases.ollama]\nb = 'ollama:a'", "aliases.b", "circle"),
@@ -294,13 +294,13 @@ def test_a_project_does_not_lead_traffic_elsewhere(name: str, table: str) -> Non
     assert error.key is not None
     assert error.key.endswith(name)
     assert "LLMKIT_CONFIG" in str(error)
-    check_document(parse(text.encode(), "x"), "x")
+    read_document(parse_toml(text.encode(), "x"), "x")
 
 
 def test_paths_are_beside_the_file() -> None:
     """The path of a certificate is relative to the file that names it."""
     text = b'[providers.openai]\nca_bundle = "certs/ca.pem"\nclient_cert = ["/abs/c.pem", "k.pem"]\n'
-    file = check_document(parse(text, "x"), "/etc/team/llmkit.toml")
+    file = read_document(parse_toml(text, "x"), "/etc/team/llmkit.toml")
     settings = file.providers["openai"].settings
     assert settings["ca_bundle"] == "/etc/team/certs/ca.pem"
     assert settings["client_cert"] == ("/abs/c.pem", "/etc/team/k.pem")
@@ -312,7 +312,7 @@ PAGE: Final = Path(__file__).parents[2] / "docs" / "configuration.md"
 @pytest.mark.parametrize("text", re.findall(r"```toml\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL))
 def test_the_examples_of_the_page_are_files(text: str) -> None:
     """Every TOML example of the page is a configuration file as it stands, also of a project."""
-    check_document(parse(text.encode(), "x"), "x", project="proxy" not in text)
+    read_document(parse_toml(text.encode(), "x"), "x", project="proxy" not in text)
 
 
 # --- Secrets
@@ -372,14 +372,14 @@ def test_a_secret_in_the_file_is_an_error(line: str, table: str) -> None:
 )
 def test_what_is_no_secret_is_taken(line: str) -> None:
     """References, and words that only look a little like keys, are taken."""
-    check_document(parse(f"{IN}{line}".encode(), "x"), "x")
+    read_document(parse_toml(f"{IN}{line}".encode(), "x"), "x")
 
 
 def test_a_syntax_error_repeats_no_secret() -> None:
     """The text of a broken line is not in the error."""
     for text in (f"api_key = {CANARY}", f'api_key = "{CANARY}', f"a = {{ '{CANARY}' = 1, '{CANARY}' = 2 }}"):
         with pytest.raises(ConfigFileError) as caught:
-            parse(text.encode(), "x")
+            parse_toml(text.encode(), "x")
         assert "0123456789abcdef" not in str(caught.value)
 
 
@@ -395,17 +395,17 @@ def literal(text: str) -> str:
 def test_a_literal_text_comes_back(text: str) -> None:
     """Any text whose `${` are written as `$${` holds no reference and comes back as it was."""
     written = literal(text)
-    assert not variables(written)
-    assert not malformed(written)
-    assert filled(written, lambda name: f"<{name}>") == text
+    assert not find_variables(written)
+    assert not has_malformed_reference(written)
+    assert replace_references(written, lambda name: f"<{name}>") == text
 
 
 @given(st.text(max_size=10), st.text(max_size=10), st.text(max_size=10))
 def test_a_reference_is_replaced_once(before: str, value: str, after: str) -> None:
     """What a variable holds stands in the text as it is; it is not searched again."""
     written = f"{literal(before.rstrip('$'))}${{NAME}}{literal(after)}"
-    assert variables({"a": [written]}) == ["NAME"]
-    assert filled([written], lambda _: value) == [f"{before.rstrip('$')}{value}{after}"]
+    assert find_variables({"a": [written]}) == ["NAME"]
+    assert replace_references([written], lambda _: value) == [f"{before.rstrip('$')}{value}{after}"]
 
 
 LEAVES: Final = (
@@ -432,7 +432,7 @@ TABLES: Final = st.dictionaries(st.text(max_size=5), st.dictionaries(NAMES, VALU
 def test_any_document_is_taken_or_refused(document: dict[str, Any], project: bool) -> None:
     """Whatever stands in a file, it is taken, or refused with a `ConfigFileError` that has no key in it."""
     try:
-        check_document(document, "x", project=project)
+        read_document(document, "x", project=project)
     except ConfigFileError as error:
         assert CANARY not in str(error)  # noqa: PT017 - most documents are refused, some are not
 
@@ -441,7 +441,7 @@ def test_any_document_is_taken_or_refused(document: dict[str, Any], project: boo
 def test_any_bytes_are_parsed_or_refused(data: bytes) -> None:
     """Whatever bytes a file holds, they are TOML or a `ConfigFileError`."""
     try:
-        parse(data, "x")
+        parse_toml(data, "x")
     except ConfigFileError as error:
         assert error.path == "x"  # noqa: PT017 - most bytes are refused, some are not
 

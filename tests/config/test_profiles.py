@@ -149,7 +149,7 @@ def test_an_unknown_name_lists_the_profiles(folder: Folder, name: str, said: str
 def test_a_profile_bears_no_providers_name(folder: Folder, name: str) -> None:
     """A profile with the name of a provider or a known service is an error when that name is used."""
     folder.write(f'[profiles.{name}]\nprovider = "openrouter"\n')
-    with pytest.raises(ConfigFileError, match=f"profiles.{name} bears the name of a provider"):
+    with pytest.raises(ConfigFileError, match=f"profiles.{name} has the name of a provider"):
         create_language(name, "x")
 
 
@@ -167,7 +167,7 @@ def test_a_profile_bears_no_providers_name(folder: Folder, name: str) -> None:
         ),
         ("provider = 'ollama'\n[profiles.smart.ollama]\nnum_ctx = 'x'", "ollama", "num_ctx"),
         ("provider = 'ollama'\n[profiles.smart.groq]\nx = 1", "groq", "no options"),
-        ("provider = 'ollama'\n[profiles.smart.openrouter]\npresett = 'x'", "openrouter.presett", "no option"),
+        ("provider = 'ollama'\n[profiles.smart.openrouter]\npresett = 'x'", "openrouter.presett", "not an option"),
         ("provider = 'ollama'\nsite_url = '${ABSENT_X}'", "site_url", "ABSENT_X, which is not set"),
         ("provider = 'ollama'\nstop = ['a', '${ABSENT_X}']", "stop.1", "ABSENT_X, which is not set"),
         ("provider = '${ABSENT_X}'", "provider", "ABSENT_X, which is not set"),
@@ -607,7 +607,7 @@ def test_a_provider_registered_later_is_seen(folder: Folder) -> None:
     assert create_language("later").target == "ollama:x"
     register_provider("later", lambda name: get_provider("ollama"))
     try:
-        with pytest.raises(ConfigFileError, match="bears the name"):
+        with pytest.raises(ConfigFileError, match="has the name"):
             create_language("later")
     finally:
         unregister_provider("later")

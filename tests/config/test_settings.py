@@ -21,7 +21,7 @@ from llmkit import (
     Unsupported,
     create_language,
 )
-from llmkit.config.backend_settings import from_environment, options_for, supported
+from llmkit.config.backend_settings import keep_supported, pick_options, read_environment
 from llmkit.config.setting_checks import check_settings
 from llmkit.provider.interface import BaseProvider
 from llmkit.provider.registry import get_provider
@@ -396,13 +396,13 @@ def test_what_a_backend_does_not_have_is_said(provider: str) -> None:
     backend = get_provider(provider)
     for name in sorted(SAMPLING | ATTRIBUTION):
         if name in backend.supported:
-            assert supported(backend, {name: 1}, drop=False) == {name: 1}
+            assert keep_supported(backend, {name: 1}, drop=False) == {name: 1}
             continue
         with pytest.raises(Unsupported, match=name) as caught:
-            supported(backend, {name: 1}, drop=False)
+            keep_supported(backend, {name: 1}, drop=False)
         assert "drop" in caught.value.hint
         assert caught.value.provider == provider
-        assert supported(backend, {name: 1}, drop=True) == {}
+        assert keep_supported(backend, {name: 1}, drop=True) == {}
 
 
 def test_unsupported_rises_where_it_is_given() -> None:
@@ -419,10 +419,10 @@ def test_options_go_to_their_own_provider() -> None:
     """Of several options objects each provider takes its own; another's is passed over."""
     openrouter, ollama = get_provider("openrouter"), get_provider("ollama")
     both = [OpenRouterOptions(session_id="s"), OllamaOptions(num_ctx=8192)]
-    assert options_for(openrouter, both) is both[0]
-    assert options_for(ollama, both) is both[1]
-    assert options_for(ollama, both[1]) is both[1]
-    assert options_for(get_provider("openai"), both) is None
+    assert pick_options(openrouter, both) is both[0]
+    assert pick_options(ollama, both) is both[1]
+    assert pick_options(ollama, both[1]) is both[1]
+    assert pick_options(get_provider("openai"), both) is None
 
 
 @pytest.mark.parametrize(
@@ -449,7 +449,7 @@ def test_options_of_another_provider_alone_are_refused() -> None:
 
 def from_env(**environ: str) -> dict[str, object]:
     """What OpenRouter's variables give."""
-    return from_environment(get_provider("openrouter"), environ)
+    return read_environment(get_provider("openrouter"), environ)
 
 
 @pytest.mark.parametrize(

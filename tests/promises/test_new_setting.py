@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = """
 import json
 from llmkit import ConfigError, Unsupported, create_language
-from llmkit.config.backend_settings import from_environment
+from llmkit.config.backend_settings import read_environment
 from llmkit.testing.contract.requests import VALUES
 from llmkit.provider.interface import Call
 from llmkit.provider.registry import get_provider, registry
@@ -48,7 +48,7 @@ assert sent["typical_p"] == 0.5
 create_language("has", "m", api_key="sk-x", base_url="http://127.0.0.1:9", typical_p=0.5).close()
 assert "typical_p must be a number from 0 to 1, not 2" in fails(ConfigError, "has", typical_p=2)
 assert "Did you mean typical_p?" in fails(ConfigError, "has", tipical_p=1)
-assert from_environment(has, {"HAS_TYPICAL_P": "0.25"}) == {"typical_p": 0.25}
+assert read_environment(has, {"HAS_TYPICAL_P": "0.25"}) == {"typical_p": 0.25}
 assert VALUES["typical_p"] == 0.5
 print("done")
 """

@@ -11,7 +11,7 @@ from hypothesis import given as given_by
 from hypothesis import strategies as st
 
 from llmkit import AudioPart, BadRequest, FilePart, ImagePart, LLMError, Message, Unsupported
-from llmkit.config.backend_settings import supported
+from llmkit.config.backend_settings import keep_supported
 from llmkit.config.setting_checks import check_settings
 from llmkit.provider.interface import Call
 from llmkit.provider.registry import get_provider
@@ -40,7 +40,7 @@ def built(
     stream: bool = False,
 ) -> dict[str, Any]:
     """The body of a call."""
-    kept = supported(PROVIDER, check_settings(given or {}, call=True), drop=False)
+    kept = keep_supported(PROVIDER, check_settings(given or {}, call=True), drop=False)
     call = Call("llama3.2", to_messages(messages), stream, kept, options, local=True)
     PROVIDER.check(call)
     request = PROVIDER.build(call)
@@ -106,7 +106,7 @@ def test_every_setting_is_in_the_table() -> None:
 def test_what_ollama_does_not_have_is_said(name: str) -> None:
     """A setting that Ollama would ignore in silence is Unsupported before anything is sent."""
     with pytest.raises(Unsupported, match=name):
-        supported(PROVIDER, {name: 1}, drop=False)
+        keep_supported(PROVIDER, {name: 1}, drop=False)
 
 
 @pytest.mark.parametrize("stream", [True, False])

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from llmkit import BadRequest, ConfigError, Message, Unsupported, create_language
-from llmkit.config.backend_settings import supported
+from llmkit.config.backend_settings import keep_supported
 from llmkit.config.setting_checks import check_settings
 from llmkit.provider.interface import Call
 from llmkit.provider.registry import get_provider
@@ -36,7 +36,7 @@ def built(
     messages: Any = "hi", given: Mapping[str, Any] | None = None, *, base_url: str = OPENAI, stream: bool = False
 ) -> dict[str, Any]:
     """The body of a call."""
-    kept = supported(PROVIDER, check_settings(given or {}, call=True), drop=False)
+    kept = keep_supported(PROVIDER, check_settings(given or {}, call=True), drop=False)
     call = Call("gpt-4o", to_messages(messages), stream, kept, base_url=base_url)
     PROVIDER.check(call)
     body: dict[str, Any] = json.loads(PROVIDER.build(call).body)
@@ -330,7 +330,7 @@ def test_a_recorded_request_is_said_through_llmkit(name: str, body: dict[str, An
     given, rest = told(body)
 
     def build() -> dict[str, Any]:
-        kept = supported(PROVIDER, check_settings(given, call=True), drop=False)
+        kept = keep_supported(PROVIDER, check_settings(given, call=True), drop=False)
         call = Call(body["model"], to_messages(body["messages"]), bool(body.get("stream")), kept, None, rest, OPENAI)
         PROVIDER.check(call)
         made: dict[str, Any] = json.loads(PROVIDER.build(call).body)

@@ -22,7 +22,7 @@ from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT202012
 
 from llmkit import BadRequest, ConfigError, LLMError, Message, Unsupported, create_language
-from llmkit.config.backend_settings import supported
+from llmkit.config.backend_settings import keep_supported
 from llmkit.config.setting_checks import check_settings
 from llmkit.provider.interface import Call
 from llmkit.provider.registry import get_provider
@@ -80,7 +80,7 @@ def built(
     model: str = "vendor/model",
 ) -> dict[str, Any]:
     """The body of a call, by the way that a call takes: settings checked, messages read, the provider's own check."""
-    kept = supported(PROVIDER, check_settings(given or {}, call=True), drop=False)
+    kept = keep_supported(PROVIDER, check_settings(given or {}, call=True), drop=False)
     call = Call(model, to_messages(messages), stream, kept, options)
     PROVIDER.check(call)
     body: dict[str, Any] = json.loads(PROVIDER.build(call).body, parse_constant=no_constant)
@@ -759,7 +759,7 @@ def same_message(sent: dict[str, Any], wanted: dict[str, Any]) -> bool:
 def test_a_recorded_request_is_said_through_llmkit(body: dict[str, Any]) -> None:
     """A request that was really sent, said through llmkit's own names, makes an equivalent and valid body."""
     chosen, options, rest = told(body)
-    kept = supported(PROVIDER, check_settings(chosen, call=True), drop=False)
+    kept = keep_supported(PROVIDER, check_settings(chosen, call=True), drop=False)
     made = OpenRouterOptions(**options) if options else None
     call = Call(body["model"], to_messages(body["messages"]), bool(body.get("stream")), kept, made, rest)
     PROVIDER.check(call)

@@ -1,4 +1,4 @@
-"""The error of a configuration file, and how it names a place in it."""
+"""The error of a configuration file, and how it names a place in the file."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from llmkit.errors import ConfigError
 from llmkit.types.redaction import scrub
 
-_BARE = re.compile(r"[A-Za-z0-9_-]+\Z")
-_LONGEST = 60
+_BARE_KEY = re.compile(r"[A-Za-z0-9_-]+\Z")
+_MAX_NAME_CHARACTERS = 60
 
 
 class ConfigFileError(ConfigError):
@@ -18,7 +18,7 @@ class ConfigFileError(ConfigError):
     Attributes:
         path: the file.
         key: where in it, as a dotted key such as `profiles.smart.temperature`; `None` where it is the whole file.
-        line: where in it, if it is no TOML.
+        line: where in it, if the file is not valid TOML.
     """
 
     def __init__(
@@ -31,17 +31,17 @@ class ConfigFileError(ConfigError):
         self.line = line
 
 
-def wrong(path: str, names: Iterable[str], said: str, hint: str | None = None) -> ConfigFileError:
-    """The error of one key of the file; `said` goes on after its name."""
-    key = dotted(*names)
-    return ConfigFileError(f"{key} {said}", path=path, key=key, hint=hint)
+def error_at(path: str, names: Iterable[str], problem: str, hint: str | None = None) -> ConfigFileError:
+    """The error of one key of the file; `problem` goes on after the key, as in "is empty"."""
+    key = join_key(*names)
+    return ConfigFileError(f"{key} {problem}", path=path, key=key, hint=hint)
 
 
-def dotted(*names: str) -> str:
+def join_key(*names: str) -> str:
     """A key path as TOML writes it."""
-    return ".".join(name if _BARE.match(name) else quoted(name) for name in names)
+    return ".".join(name if _BARE_KEY.match(name) else quote_name(name) for name in names)
 
 
-def quoted(name: object) -> str:
+def quote_name(name: object) -> str:
     """A name out of the file for an error text: short, and without what looks like a key."""
-    return f'"{scrub(str(name), _LONGEST)}"'
+    return f'"{scrub(str(name), _MAX_NAME_CHARACTERS)}"'
