@@ -1,4 +1,4 @@
-"""Checks of single settings whose shape the validators alone do not say: tools, headers, keys, structures."""
+"""Checks of single settings whose shape takes more than the validators: tools, headers, keys, structures."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from llmkit.types.validators import Check, many, one_of, wrong
 #: What a header's name is made of (RFC 9110, token).
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
 _TOOL = 'Pass a function, a Tool, or {"type": "function", "function": {"name": ..., "parameters": {...}}}'
-_PROXIES = ("http", "https", "socks5", "socks5h")
+_PROXY_SCHEMES = ("http", "https", "socks5", "socks5h")
 
 
 def reasoning(efforts: tuple[str, ...]) -> Check:
@@ -26,8 +26,8 @@ def reasoning(efforts: tuple[str, ...]) -> Check:
         if isinstance(value, str):
             word(name, value)
         elif not isinstance(value, int) or (not isinstance(value, bool) and value < 1):
-            own = "A provider's own form goes in its options" if isinstance(value, Mapping) else None
-            raise wrong(name, value, kind, own)
+            hint = "A provider's own form goes in its options" if isinstance(value, Mapping) else None
+            raise wrong(name, value, kind, hint)
 
     return check
 
@@ -44,7 +44,7 @@ def _tool(name: str, value: object) -> None:
     if not isinstance(kind, str):
         raise BadRequest(f"{name} has no type", hint=_TOOL)
     if kind != "function":
-        return  # A service's own tool: its shape is the service's affair.
+        return  # A service's own tool, whose shape only the service knows.
     function = value.get("function")
     if not isinstance(function, Mapping) or not isinstance(function.get("name"), str) or not function["name"]:
         raise BadRequest(f"{name} has no function.name", hint=_TOOL)
@@ -82,7 +82,7 @@ def headers(name: str, value: object, kind: str = "a dict of header to text") ->
         raise wrong(name, value, kind)
     for key, item in value.items():
         if not isinstance(key, str) or not _TOKEN.match(key):
-            raise BadRequest(f"{name} has a name that no header has", hint="A name is letters, digits and dashes")
+            raise BadRequest(f"{name} has a name that no header can have", hint="A name is letters, digits and dashes")
         if not isinstance(item, str):
             raise wrong(f"{name} {name_of(key)}", item, "text")
         if not item.isascii() or any(char < " " or char == "\x7f" for char in item):
@@ -105,10 +105,10 @@ def proxy(name: str, value: object) -> None:
         raise wrong(name, value, kind)
     try:
         parts = urlsplit(value)
-        sound = parts.scheme in _PROXIES and bool(parts.hostname)
-    except ValueError:  # brackets that hold no IPv6 address
-        sound = False
-    if not sound:
+        is_address = parts.scheme in _PROXY_SCHEMES and bool(parts.hostname)
+    except ValueError:  # Brackets without an IPv6 address in them.
+        is_address = False
+    if not is_address:
         raise wrong(name, value, kind, say=measure)
 
 

@@ -1,7 +1,8 @@
-"""The settings of a model and of a call: which there are, and what each may be. `llmkit.config` decides which apply.
+"""The settings of a model and of a call: which there are, and what each may be.
 
-A setting is a key of one of the three classes and a row of `RULES`. It goes out nowhere until a provider names it in
-its `supported`. A setting that the user did not set is not sent. `None` means "not set" too, except where noted.
+Which of them apply is decided by `llmkit.config`. A setting is a key of one of the three classes and a row of `RULES`.
+It goes out nowhere until a provider names it in its `supported`. A setting that the user did not set is not sent.
+`None` means "not set" too, except where noted.
 """
 
 from __future__ import annotations
@@ -85,7 +86,7 @@ class SamplingSettings(TypedDict, total=False):
     metadata: Mapping[str, str] | None
     """Text to text."""
     service_tier: str | None
-    """The service's word."""
+    """A word that the service knows."""
     modalities: Sequence[str] | None
     """As OpenAI has them."""
     audio: Mapping[str, object] | None
@@ -93,7 +94,7 @@ class SamplingSettings(TypedDict, total=False):
     prediction: Mapping[str, object] | None
     """As OpenAI has it."""
     verbosity: str | None
-    """The service's word."""
+    """A word that the service knows."""
 
 
 class CallSettings(SamplingSettings, total=False):
@@ -169,22 +170,22 @@ class Rule:
         self.check = check
         self.example = example
 
-    def read(self, said: str) -> object:
+    def read(self, text: str) -> object:
         """The value that the text of an environment variable stands for, before it is checked.
 
         Raises:
-            ValueError: the text does not say such a value; the message goes on after "must be".
+            ValueError: the text does not stand for such a value; the message goes on after "must be".
         """
         kind = type(self.example)
         if kind in (int, float):
-            return _read_number(said, kind)
+            return _read_number(text, kind)
         if kind is bool:
-            if said.lower() not in ("true", "false"):
+            if text.lower() not in ("true", "false"):
                 raise ValueError("true or false")
-            return said.lower() == "true"
+            return text.lower() == "true"
         if kind is not str:
             raise ValueError("set in the program or in the configuration file")
-        return said
+        return text
 
 
 #: Python's own grammar of numbers takes more than people write: underscores, digits of all scripts, "nan".
@@ -192,14 +193,14 @@ _INTEGER = re.compile(r"[+-]?[0-9]{1,300}\Z")
 _DECIMAL = re.compile(r"[+-]?(?:[0-9]{1,300}(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?\Z")
 
 
-def _read_number(said: str, kind: type) -> float:
+def _read_number(text: str, kind: type) -> float:
     if kind is int:
-        if not _INTEGER.match(said):
+        if not _INTEGER.match(text):
             raise ValueError("a whole number")
-        return int(said)
-    if not _DECIMAL.match(said):
+        return int(text)
+    if not _DECIMAL.match(text):
         raise ValueError("a number")
-    return float(said)
+    return float(text)
 
 
 _TOOL_EXAMPLE = {
@@ -242,7 +243,7 @@ RULES: Mapping[str, Rule] = {
     "verbosity": Rule(text(what="text such as 'low'"), "low"),
     "structured_retries": Rule(whole(0, 10), 1),
     "structured_by": Rule(one_of("native", "instruction"), "native"),
-    "options": Rule(anything),  # `llmkit.config.backend_settings.pick_options` knows the provider's class
+    "options": Rule(anything),  # `llmkit.config.backend_settings.pick_options` checks the class
     "timeout": Rule(number(above=0), 10.0),
     "deadline": Rule(number(above=0), 60.0),
     "retry": Rule(like("RetryPolicy(...), or None to turn retrying off", "wait", "attempts", "total_attempts")),

@@ -16,7 +16,7 @@ from llmkit.types.redaction import describe, measure, name_of
 
 Check: TypeAlias = Callable[[str, object], None]
 
-_LARGEST = sys.float_info.max
+_MAX_FLOAT = sys.float_info.max
 
 
 def wrong(
@@ -36,7 +36,7 @@ def wrong(
 
 def text(most: int | None = None, least: int = 0, *, what: str = "text") -> Check:
     """Text of `least` to `most` characters."""
-    kind = what + _count(least, most, "character")
+    kind = what + _say_count(least, most, "character")
 
     def check(name: str, value: object) -> None:
         if not isinstance(value, str):
@@ -47,21 +47,21 @@ def text(most: int | None = None, least: int = 0, *, what: str = "text") -> Chec
     return check
 
 
-def _count(least: int, most: int | None, unit: str) -> str:
+def _say_count(least: int, most: int | None, unit: str) -> str:
     if most is None:
         return f" of at least {least} {unit}{'' if least == 1 else 's'}" if least else ""
     return f" of {least} to {most} {unit}s" if least else f" of at most {most} {unit}{'' if most == 1 else 's'}"
 
 
 def flag(name: str, value: object) -> None:
-    """True or False."""
+    """True or False passes."""
     if not isinstance(value, bool):
         raise wrong(name, value, "True or False")
 
 
 def whole(low: int | None = None, high: int | None = None) -> Check:
     """A whole number from `low` to `high`."""
-    kind = f"a whole number{_range(low, high)}"
+    kind = f"a whole number{_say_range(low, high)}"
 
     def check(name: str, value: object) -> None:
         if (
@@ -77,11 +77,11 @@ def whole(low: int | None = None, high: int | None = None) -> Check:
 
 def number(low: float | None = None, high: float | None = None, *, above: float | None = None) -> Check:
     """A finite number from `low` to `high`, or one that is greater than `above`."""
-    kind = f"a number above {above}" if above is not None else f"a number{_range(low, high)}"
+    kind = f"a number above {above}" if above is not None else f"a number{_say_range(low, high)}"
     if above is not None and high is not None:
         kind += f", up to {high}"
-    least = above if above is not None else -_LARGEST if low is None else low
-    most = _LARGEST if high is None else high
+    least = above if above is not None else -_MAX_FLOAT if low is None else low
+    most = _MAX_FLOAT if high is None else high
 
     def check(name: str, value: object) -> None:
         if (
@@ -95,7 +95,7 @@ def number(low: float | None = None, high: float | None = None, *, above: float 
     return check
 
 
-def _range(low: float | None, high: float | None) -> str:
+def _say_range(low: float | None, high: float | None) -> str:
     if low is None:
         return "" if high is None else f" up to {high}"
     return f" of {low} or more" if high is None else f" from {low} to {high}"
@@ -116,9 +116,9 @@ def one_of(*allowed: str) -> Check:
 
 def many(check: Check, *, least: int = 0, most: int | None = None, what: str = "a list") -> Check:
     """A list of `least` to `most` items that all pass `check`."""
-    kind = what + _count(least, most, "item")
+    kind = what + _say_count(least, most, "item")
 
-    def checked(name: str, value: object) -> None:
+    def check_value(name: str, value: object) -> None:
         if isinstance(value, (str, bytes, bytearray)) or not isinstance(value, Sequence):
             raise wrong(name, value, kind)
         if len(value) < least or (most is not None and len(value) > most):
@@ -126,7 +126,7 @@ def many(check: Check, *, least: int = 0, most: int | None = None, what: str = "
         for index, item in enumerate(value):
             check(f"{name}[{index}]", item)
 
-    return checked
+    return check_value
 
 
 def table(
@@ -135,7 +135,7 @@ def table(
     """A dict with these fields; `None` stands for "not set". Other keys are checked by `rest`, or refused."""
     known = one_of(*fields) if fields else text()
 
-    def checked(name: str, value: object) -> None:
+    def check_value(name: str, value: object) -> None:
         if not isinstance(value, Mapping):
             raise wrong(name, value, what)
         for key in required:
@@ -148,13 +148,13 @@ def table(
             elif item is not None:
                 check(f"{name}.{key}" if key in fields else _inside(name, key), item)
 
-    return checked
+    return check_value
 
 
 def pairs(values: Check, *, keys: Check | None = None, what: str = "a dict") -> Check:
     """A dict of any keys, or of those that pass `keys`, whose values all pass `values`."""
 
-    def checked(name: str, value: object) -> None:
+    def check_value(name: str, value: object) -> None:
         if not isinstance(value, Mapping):
             raise wrong(name, value, what)
         for key, item in value.items():
@@ -162,15 +162,15 @@ def pairs(values: Check, *, keys: Check | None = None, what: str = "a dict") -> 
                 keys(f"a key of {name}", key)
             try:
                 values(name, item)
-            except BadRequest:  # Only now is the text of the place made: a bias may have thousands of keys.
+            except BadRequest:  # The text of the place is only made now: a bias may have thousands of keys.
                 values(_inside(name, key), item)
                 raise
 
-    return checked
+    return check_value
 
 
 def _inside(name: str, key: object) -> str:
-    """The place of a key that the user chose: it is shown as a name is."""
+    """The place of a key that the user chose, which is shown as a name is."""
     return f"{name}[{describe(key) if isinstance(key, (int, float)) else name_of(key)}]"
 
 
@@ -178,14 +178,14 @@ def tagged(tag: str, variants: Mapping[str, Check]) -> Check:
     """A dict whose field `tag` says which of `variants` it is."""
     known = one_of(*variants)
 
-    def checked(name: str, value: object) -> None:
+    def check_value(name: str, value: object) -> None:
         if not isinstance(value, Mapping):
             raise wrong(name, value, "a dict")
         kind = value.get(tag)
         known(f"{name}.{tag}", kind)
         variants[str(kind)](name, value)
 
-    return checked
+    return check_value
 
 
 def either(words: Check, other: Check) -> Check:
@@ -194,7 +194,7 @@ def either(words: Check, other: Check) -> Check:
 
 
 def like(what: str, *attributes: str) -> Check:
-    """An object that has these attributes, for a class that stands in a later room. A class itself is none."""
+    """An object that has these attributes, for a class that stands in a later room. A class itself does not pass."""
 
     def check(name: str, value: object) -> None:
         if isinstance(value, type) or not all(hasattr(value, attribute) for attribute in attributes):
@@ -204,4 +204,4 @@ def like(what: str, *attributes: str) -> Check:
 
 
 def anything(name: str, value: object) -> None:
-    """No bound of ours."""
+    """Any value passes."""
