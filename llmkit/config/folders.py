@@ -11,7 +11,7 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-NAME = "llmkit"
+_FOLDER_NAME = "llmkit"
 
 
 def config_folder() -> Path:
@@ -19,7 +19,7 @@ def config_folder() -> Path:
 
     `%LOCALAPPDATA%` on Windows, `~/Library/Application Support` on macOS, else `$XDG_CONFIG_HOME` or `~/.config`.
     """
-    return _folder("XDG_CONFIG_HOME", ".config", "Library/Application Support")
+    return _user_folder("XDG_CONFIG_HOME", ".config", "Library/Application Support")
 
 
 def cache_folder() -> Path:
@@ -28,19 +28,19 @@ def cache_folder() -> Path:
     `%LOCALAPPDATA%` (in a folder `Cache`) on Windows, `~/Library/Caches` on macOS, else `$XDG_CACHE_HOME` or
     `~/.cache`.
     """
-    folder = _folder("XDG_CACHE_HOME", ".cache", "Library/Caches")
+    folder = _user_folder("XDG_CACHE_HOME", ".cache", "Library/Caches")
     return folder / "Cache" if sys.platform == "win32" else folder
 
 
-def _folder(variable: str, usual: str, mac: str) -> Path:
+def _user_folder(variable: str, usual: str, mac: str) -> Path:
     if sys.platform == "win32":
-        named = os.environ.get("LOCALAPPDATA", "")
-        return (Path(named) if named else _home() / "AppData" / "Local") / NAME
-    named = os.environ.get(variable, "")
+        local = os.environ.get("LOCALAPPDATA", "")
+        return (Path(local) if local else _home() / "AppData" / "Local") / _FOLDER_NAME
+    folder = os.environ.get(variable, "")
     # The XDG specification takes absolute paths only.
-    if os.path.isabs(named):  # noqa: PTH117 - no Path is made for it
-        return Path(named) / NAME
-    return _home() / (mac if sys.platform == "darwin" else usual) / NAME
+    if os.path.isabs(folder):  # noqa: PTH117 - a Path would be made for nothing
+        return Path(folder) / _FOLDER_NAME
+    return _home() / (mac if sys.platform == "darwin" else usual) / _FOLDER_NAME
 
 
 def _home() -> Path:
@@ -53,7 +53,7 @@ def write_whole(path: Path, data: bytes, *, synced: bool = False) -> None:
 
     Args:
         path: the file; its folder must be there. A file that is there keeps its permissions.
-        data: what it shall hold.
+        data: what it is to hold.
         synced: wait until it is on the disk, for what cannot be fetched again.
 
     Raises:
@@ -72,7 +72,7 @@ def write_whole(path: Path, data: bytes, *, synced: bool = False) -> None:
         with suppress(FileNotFoundError):
             draft.chmod(path.stat().st_mode & 0o7777)
         draft.replace(path)
-    except BaseException:  # Ctrl-C too leaves no draft behind
+    except BaseException:  # Ctrl-C too must leave no draft behind.
         with suppress(OSError):
             draft.unlink()
         raise

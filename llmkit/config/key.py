@@ -76,7 +76,7 @@ def resolve_key(
         ConfigError: there is none where one is needed, or it cannot be a key.
     """
     if given:
-        return ResolvedKey(_check_given(given, address), "create_language")
+        return ResolvedKey(_read_given(given, address), "create_language")
     held_back: list[str] = []
     for place in (places.profile, None, places.defaults):
         if place:
@@ -100,7 +100,7 @@ def resolve_key(
     raise _missing_key_error(provider, address, held_back)
 
 
-def _check_given(given: object, address: Address) -> Secret | Callable[[], str]:
+def _read_given(given: object, address: Address) -> Secret | Callable[[], str]:
     """A key out of the program's code. An address that only a project's file names does not get it."""
     if address.place and address.place.section.project and not address.is_vendors:
         key = address.place.section.key

@@ -1,4 +1,4 @@
-"""Settings by the table of rules: known names, and values that fit. Pure; an error names the setting."""
+"""Checks of settings by the table of rules: known names, and values that fit. Pure; an error names the setting."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from llmkit.types.validators import Check
 
 __all__ = ["check_headers", "check_settings", "describe"]
 
-_ALL: Mapping[str, Check] = {name: rule.check for name, rule in RULES.items()}
-_CALL: Mapping[str, Check] = {name: _ALL[name] for name in CallSettings.__annotations__}
+_CHECKS: Mapping[str, Check] = {name: rule.check for name, rule in RULES.items()}
+_CALL_CHECKS: Mapping[str, Check] = {name: _CHECKS[name] for name in CallSettings.__annotations__}
 
 
 def check_settings(settings: Mapping[str, object], *, call: bool) -> dict[str, object]:
@@ -26,28 +26,28 @@ def check_settings(settings: Mapping[str, object], *, call: bool) -> dict[str, o
     Raises:
         ConfigError: an unknown name (with the nearest known one), a wrong type, a value out of range.
     """
-    checks = _CALL if call else _ALL
-    checked: dict[str, object] = {}
+    checks = _CALL_CHECKS if call else _CHECKS
+    accepted: dict[str, object] = {}
     for name, value in settings.items():
         check = checks.get(name)
         if check is None:
-            raise _unknown(name, checks)
+            raise _unknown_setting_error(name, checks)
         if value is None:
             if name == "retry":
-                checked[name] = None
+                accepted[name] = None
             continue
         try:
             check(name, value)
         except BadRequest as error:
             raise ConfigError(error.message, hint=error.hint) from None
-        checked[name] = value
-    return checked
+        accepted[name] = value
+    return accepted
 
 
-def _unknown(name: object, known: Mapping[str, Check]) -> ConfigError:
+def _unknown_setting_error(name: object, known: Mapping[str, Check]) -> ConfigError:
     if not isinstance(name, str):
         return ConfigError(f"the name of a setting must be text, not {describe(name)}")
-    if name in _ALL:
+    if name in _CHECKS:
         return ConfigError(f"{name} belongs to the model, not to one call", hint="Pass it to create_language()")
     hint = did_you_mean(name, known) or "A field of the service's own goes in extra_body={...}"
     return ConfigError(f"there is no setting {name_of(name)}", hint=hint)

@@ -14,10 +14,10 @@ user or the administrator (`check_owner`), it may not set a proxy, certificates 
 every file, what is not a regular file is refused before it is opened: opening a pipe would wait for a writer.
 
 **Cached.** Every `create_language` asks for the file, and it must cost next to nothing. So the checked file is kept by
-its path, together with what `stat` said of it: kind, time of change, size, inode, device, owner. The search itself and
-one `stat` are done each time; while they say the same, the file is not opened. A change of the file, another working
-directory and another `LLMKIT_CONFIG` therefore count from the next call on. What can go wrong: a file that is
-rewritten in place with the same size within one tick of the file system's clock is not seen to have changed. A model
+its path, together with what `stat` gave for it: time of change, size, inode, device, owner. The search, a `stat` at
+each place, is done each time; while its result is the same, the file is not opened. A change of the file, another
+working directory and another `LLMKIT_CONFIG` therefore count from the next call on. What can go wrong: a file that is
+rewritten in place with the same size, within one tick of the file system's clock, is not seen to have changed. A model
 that has been made keeps the settings that it was made with.
 """
 
