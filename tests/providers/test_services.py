@@ -80,7 +80,7 @@ def test_a_service_is_created_by_its_name(name: str, row: dict[str, Any], monkey
         monkeypatch.setenv(variable, value)
     with create_language(name, "some/model:tag", api_key=KEY) as model:
         assert (model.provider, model.model, model.target) == (name, "some/model:tag", f"{name}:some/model:tag")
-        assert model._base_url == (address(row).removesuffix("/v1") if name == "ollama" else address(row))
+        assert model._setup.base_url == (address(row).removesuffix("/v1") if name == "ollama" else address(row))
     with create_language(f"{name}:some/model:tag", api_key=KEY) as model:
         assert model.target == f"{name}:some/model:tag"
 
