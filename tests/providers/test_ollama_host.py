@@ -109,7 +109,7 @@ def test_the_address_of_a_model(way: str, text: str, expected: str, monkeypatch:
     if way != "base_url":
         monkeypatch.setenv(way, text)
     with create_language("ollama", "m", **settings) as model:
-        assert model._base_url == expected
+        assert model._setup.base_url == expected
 
 
 def test_the_first_variable_wins(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -117,7 +117,7 @@ def test_the_first_variable_wins(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OLLAMA_HOST", "first")
     monkeypatch.setenv("OLLAMA_BASE_URL", "second")
     with create_language("ollama", "m") as model:
-        assert model._base_url == "http://first:11434"
+        assert model._setup.base_url == "http://first:11434"
 
 
 @pytest.mark.parametrize(
