@@ -29,7 +29,7 @@ def run_chat(options: ChatOptions) -> int:
     _show_log(verbose=options.verbose)
     question = read_question(options.prompt)
     if question is None and options.json:
-        raise ConfigError("--json needs a prompt", hint='llmkit chat "..." --json')
+        raise ConfigError("--json needs a prompt", hint='Write: llmkit chat "..." --json')
     parts = [make_attachment(source) for source in options.attach]
     with make_model(options) as model:
         conversation = open_conversation(model, options)

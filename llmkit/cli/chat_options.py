@@ -73,7 +73,7 @@ def read_question(prompt: str | None) -> str | None:
         return None
     question = "\n\n".join(text for text in (prompt, piped) if text and text.strip())
     if not question:
-        raise ConfigError("the prompt is empty", hint='llmkit chat "..."')
+        raise ConfigError("the prompt is empty", hint='Write: llmkit chat "..."')
     return check_utf8(question, "the prompt")
 
 

@@ -119,7 +119,7 @@ def _describe_unknown_cost(readiness: Readiness) -> str:
 def _ask_to_go_on() -> bool:
     """Ask on stderr whether to go on. Return the answer, which is no without a terminal."""
     if not sys.stdin.isatty():
-        complain("nobody to ask; add --yes to go on")
+        complain("there is nobody to ask; add --yes to go on")
         return False
     sys.stdout.flush()
     print("\nGo on? [y/N] ", end="", file=sys.stderr, flush=True)

@@ -105,7 +105,7 @@ def use_cassette(path: str | os.PathLike[str], mode: Mode | None = None) -> Iter
     try:
         from llmkit.testing import tape
     except ModuleNotFoundError as error:
-        raise ConfigError(f"recordings need {error.name}", hint="pip install 'llmkit[testing]'") from None
+        raise ConfigError(f"recordings need {error.name}", hint="Install it: pip install 'llmkit[testing]'") from None
     chosen = mode or default_mode()
     file = Path(path)
     recording = Recording(file, replaying=file.exists() or chosen == "none")

@@ -203,7 +203,7 @@ def test_wrong_items(item):
 
 def test_wrong_result_of_a_function(kind):
     """A function that gives something else is told what it may give."""
-    with pytest.raises(ConfigError, match="gave 3"):
+    with pytest.raises(ConfigError, match="returned 3"):
         ask(kind, FakeModel(lambda _: 3))
 
 
