@@ -116,7 +116,7 @@ def make_model(options: ChatOptions) -> LanguageModel:
         from llmkit.provider.registry import registry
 
         head, colon, rest = (model or "").partition(":")
-        if colon and registry.known(head.lower()) and "base_url" not in settings:
+        if colon and registry.is_known(head.lower()) and "base_url" not in settings:
             provider, model = head, rest  # the whole target stands in --model
         else:
             provider, model = ("openai", model) if "base_url" in settings else default_target(model)

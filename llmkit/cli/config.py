@@ -109,7 +109,7 @@ def find_stray_tables(file: ConfigFile) -> list[str]:
     tables = [("providers", name) for name in file.providers] + [("aliases", name) for name in file.provider_aliases]
     problems = []
     for kind, name in tables:
-        if not registry.known(name.lower()):
+        if not registry.is_known(name.lower()):
             near = suggest_provider(name)
             problems.append(
                 f"{kind}.{name} applies to nothing: no such provider is installed" + (f". {near}" if near else "")

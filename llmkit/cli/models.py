@@ -108,7 +108,7 @@ def _find_remarks(options: ModelsOptions, catalogue: ModelList) -> Iterator[str]
         endpoints_hint = "; -m MODEL shows that of its endpoints" if options.sort == "throughput" else ""
         yield f"the list has no figure for {options.sort}, so it is not sorted by that{endpoints_hint}"
     word = str(options.filters.get("query") or "")
-    if options.provider is None and registry.known(word.lower()):
+    if options.provider is None and registry.is_known(word.lower()):
         yield f"{word} was taken as a word to look for; -p {word} lists the models of that provider"
 
 

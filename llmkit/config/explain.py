@@ -20,7 +20,7 @@ from llmkit.config.selection import Selection, select
 from llmkit.config.setting_checks import check_settings
 from llmkit.errors import ConfigError
 from llmkit.provider.registry import get_provider
-from llmkit.types.redaction import credentials
+from llmkit.types.redaction import find_credentials
 from llmkit.types.settings import CallSettings, Settings
 
 
@@ -193,7 +193,7 @@ def mask(name: str, value: object) -> object:
     if isinstance(value, str):
         if find_variables(value):
             return value
-        if is_credential_name(name) or credentials(value):
+        if is_credential_name(name) or find_credentials(value):
             return _MASK
         return _USER.sub("://***@", value)
     if isinstance(value, Mapping):

@@ -80,6 +80,6 @@ def _check_target(file: ConfigFile | None, item: str, trail: tuple[Section, ...]
             hint = f'It is an alias of a model; name the provider too: "openrouter:{item.strip()}"'
         raise ConfigError(f"the fallback {name_of(item)} is neither a profile nor provider:model", hint=hint)
     provider = target.partition(":")[0].strip().lower()
-    if trail and not registry.known(provider):
+    if trail and not registry.is_known(provider):
         message = f"holds {name_of(item)}: no provider is named {name_of(provider)}"
         raise trail[-1].error(message, "fallbacks", hint=suggest_provider(provider))

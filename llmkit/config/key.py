@@ -43,7 +43,7 @@ from llmkit.config.address import (
 from llmkit.errors import ConfigError
 from llmkit.provider.interface import BaseProvider
 from llmkit.provider.registry import registry
-from llmkit.types.secret import Secret, sound_key
+from llmkit.types.secret import Secret, parse_key
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -90,7 +90,7 @@ def resolve_key(
         if not (_may_go(place, variable, provider, address, environ) if place else address.is_vendors):
             held_back += [variable] if text else []
         elif text is not None:
-            return ResolvedKey(sound_key(text, variable), origin, variable)
+            return ResolvedKey(parse_key(text, variable), origin, variable)
         elif place and need_key:
             raise place.section.error(
                 f"takes its key from the environment variable {variable}, which is not set", hint=f"Set {variable}"
@@ -114,12 +114,12 @@ def _read_given(given: object, address: Address) -> Secret | Callable[[], str]:
         return given
     if not isinstance(given, str):
         raise ConfigError(f"api_key is {type(given).__name__}", hint="Pass the key as text, or a callable")
-    return sound_key(given, "api_key")
+    return parse_key(given, "api_key")
 
 
 def _may_go(place: Place, variable: str, provider: BaseProvider, address: Address, environ: Mapping[str, str]) -> bool:
     """May the key of a table go to the address? A vendor's own variable goes to that vendor only."""
-    holders = [provider] if variable in provider.key_env else registry.holders(variable)
+    holders = [provider] if variable in provider.key_env else registry.find_key_holders(variable)
     if not holders:
         return is_address_of(place, address, provider)
     return any(

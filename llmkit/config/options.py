@@ -34,7 +34,7 @@ def build_profile_options(
     built: list[object] = []
     for name, table in profile.options.items():
         provider = name.lower()
-        if not registry.known(provider):
+        if not registry.is_known(provider):
             hint = suggest_provider(name, sorted(SETTING_NAMES))
             raise profile.error("is neither a setting nor a provider", name, hint=hint)
         defaults = file.providers.get(provider) if file else None

@@ -85,7 +85,7 @@ class Selection:
             return self.provider.resolve_model(requested)
         model = self.file.resolve_alias(requested, self.provider.name)
         head, colon, _ = model.partition(":")
-        if model != requested and colon and registry.known(head.strip().lower()):
+        if model != requested and colon and registry.is_known(head.strip().lower()):
             raise ConfigError(
                 f"the alias {name_of(requested)} of {self.file.path} stands for {model}, which is of another provider",
                 hint=f'create_language("{requested}") takes it alone',
@@ -114,14 +114,14 @@ def select_in(file: ConfigFile | None, provider: str, model: str | None, environ
             reason = "there is no configuration file, so there are no profiles"
             raise UnknownProvider(f"{error.message}; {reason}", hint=error.hint) from None
     if profile := file.find_profile(name):
-        if registry.known(name):
+        if registry.is_known(name):
             raise profile.error("has the name of a provider", hint="Give the profile another name")
         return _select_by_profile(file, profile, provider, model, environ)
-    if registry.known(name):
+    if registry.is_known(name):
         return Selection(provider, get_provider(name), model, None, file)
     alias = provider.strip()
     head, colon, rest = file.resolve_alias(alias).partition(":")
-    if alias in file.aliases and colon and registry.known(head.strip().lower()):
+    if alias in file.aliases and colon and registry.is_known(head.strip().lower()):
         # The model keeps the alias as the name that it was asked for by.
         return Selection(provider, get_provider(head.strip().lower()), alias if rest.strip() else None, None, file)
     raise _unknown_provider_error(name, alias, file)
@@ -131,7 +131,7 @@ def _select_by_profile(
     file: ConfigFile, profile: Section, provider: str, model: str | None, environ: Mapping[str, str]
 ) -> Selection:
     name = substitute_text(profile, "provider", profile.provider, environ).lower()
-    if not registry.known(name):
+    if not registry.is_known(name):
         shown = name_of(name) if name == profile.provider.lower() else profile.provider
         raise profile.error(f"is {shown}, which is not installed", "provider", hint=suggest_provider(name))
     if model is not None or profile.model is None:

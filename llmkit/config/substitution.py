@@ -34,7 +34,7 @@ def substitute(section: Section, name: str, value: object, environ: Mapping[str,
     """
     for path, text in walk_texts(value):
         for variable in find_variables(text):
-            if registry.holders(variable):
+            if registry.find_key_holders(variable):
                 raise section.error(
                     f"refers to {variable}, which holds the key of a provider",
                     name,

@@ -16,7 +16,7 @@ from llmkit.engine.run import Charge
 from llmkit.engine.salvage import interrupted, partial_answer, salvage_reply, whole_answer
 from llmkit.errors import LLMError
 from llmkit.types.responses import Response
-from llmkit.types.usage import believed
+from llmkit.types.usage import drop_unbelievable_amount
 
 if TYPE_CHECKING:
     from llmkit.engine.plan import Deadlines, Target
@@ -129,7 +129,7 @@ class Chat:
 
     def charge(self, result: Response) -> Charge:
         """See `Procedure`. A cost that no call has counts as unknown."""
-        return Charge(believed(result.cost), result.usage, result.id)
+        return Charge(drop_unbelievable_amount(result.cost), result.usage, result.id)
 
     def finish(self, result: Response, attempts: Sequence[Attempt]) -> Response:
         """See `Procedure`."""

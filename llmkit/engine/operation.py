@@ -14,7 +14,7 @@ from llmkit.engine.run import Charge
 from llmkit.errors import LLMError
 from llmkit.provider.exchange import HTTPReply, HTTPRequest
 from llmkit.provider.interface import Call
-from llmkit.types.usage import NOT_BILLED, UNKNOWN_COST, believed
+from llmkit.types.usage import NOT_BILLED, UNKNOWN_COST, drop_unbelievable_amount
 
 if TYPE_CHECKING:
     from llmkit.engine.effects import Record
@@ -72,7 +72,7 @@ class WholeReplies(Generic[T]):
         """See `Procedure`."""
         if not self.billed:
             return Charge(NOT_BILLED)
-        return Charge(believed(getattr(result, "cost", UNKNOWN_COST)), getattr(result, "usage", None))
+        return Charge(drop_unbelievable_amount(getattr(result, "cost", UNKNOWN_COST)), getattr(result, "usage", None))
 
     def finish(self, result: T, attempts: Sequence[Attempt]) -> T:
         """See `Procedure`."""

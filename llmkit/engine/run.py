@@ -30,7 +30,7 @@ from llmkit.engine.plan import Deadlines, Plan, Target
 from llmkit.errors import LLMError
 from llmkit.resilience.chain import Chain
 from llmkit.types.responses import Attempt
-from llmkit.types.usage import NOT_BILLED, UNKNOWN_COST, Cost, believed
+from llmkit.types.usage import NOT_BILLED, UNKNOWN_COST, Cost, drop_unbelievable_amount
 
 if TYPE_CHECKING:
     from llmkit.provider.exchange import HTTPRequest
@@ -148,7 +148,7 @@ class Run(Generic[T]):
             # A whole answer costs what it says. One in the making does, once its usage has come.
             whole = bool(partial.choices) and partial.choices[0].finish_reason is not None
             if whole or partial.usage.total_tokens is not None:
-                cost = believed(partial.cost)
+                cost = drop_unbelievable_amount(partial.cost)
         attempt = self._close(target, type(error).__name__, error.status, error.request_id, error.message, cost)
         if self.plan.tally is not None:
             yield Record(self.plan.tally, attempt, None if partial is None else partial.usage)

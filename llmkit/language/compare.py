@@ -24,7 +24,7 @@ from llmkit.language.many import (
 from llmkit.language.model import LanguageModel
 from llmkit.types.messages import to_messages
 from llmkit.types.responses import Attempt, Response
-from llmkit.types.usage import UNKNOWN_COST, Cost, Usage, add
+from llmkit.types.usage import UNKNOWN_COST, Cost, Usage, add_amounts
 
 if TYPE_CHECKING:
     from llmkit.types.messages import Message, MessagesLike
@@ -89,7 +89,7 @@ class Comparison:
         """US dollars that all attempts cost together; `None` if that of any is not known. 0 if nothing was sent."""
         amounts = [attempt.cost.amount for attempt in self.attempts]
         known = [amount for amount in amounts if amount is not None]
-        return None if len(known) < len(amounts) else reduce(add, known, Decimal(0))
+        return None if len(known) < len(amounts) else reduce(add_amounts, known, Decimal(0))
 
     def to_dict(self) -> dict[str, object]:
         """The row as JSON values: the answer as `Response.to_dict()` has it, the error as its class and text."""

@@ -30,7 +30,7 @@ from llmkit.config.setting_checks import describe
 from llmkit.errors import ConfigError, LLMError
 from llmkit.language.progress import open_progress_bar
 from llmkit.types.messages import Message
-from llmkit.types.usage import add, believable
+from llmkit.types.usage import add_amounts, is_believable
 
 if TYPE_CHECKING:
     from asyncio import Task
@@ -139,8 +139,8 @@ class Batch(Queue["MessagesLike", "Response | LLMError"]):
             self.failed += 1
             _prepare_as_value(result, index)
         for attempt in result.attempts:
-            if attempt.cost.amount is not None and believable(attempt.cost.amount):
-                self.cost = add(self.cost, attempt.cost.amount)
+            if attempt.cost.amount is not None and is_believable(attempt.cost.amount):
+                self.cost = add_amounts(self.cost, attempt.cost.amount)
                 continue
             self.unknown += 1
             if self.unknown == 1 and self._max_cost is not None:

@@ -7,7 +7,7 @@ from decimal import Decimal
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from llmkit.types.usage import Usage, add, believable
+from llmkit.types.usage import Usage, add_amounts, is_believable
 
 if TYPE_CHECKING:
     from llmkit.types.responses import Attempt
@@ -54,14 +54,14 @@ class Tally:
     def record(self, attempt: Attempt, usage: Usage | None = None) -> None:
         """Add one finished attempt; `usage` where tokens were reported."""
         cost = attempt.cost
-        amount = cost.amount if believable(cost.amount) else None
+        amount = cost.amount if is_believable(cost.amount) else None
         kind = "not_billed" if cost.basis == "not_billed" else "unknown" if amount is None else "priced"
         with self._lock:
             self._counts["attempts"] += 1
             self._counts[kind] += 1
             self._counts["calls"] += attempt.outcome == "ok"
             if amount is not None:
-                self._amount = add(self._amount, amount)
+                self._amount = add_amounts(self._amount, amount)
             if usage is not None:
                 self._tokens[0] += _as_count(usage.prompt_tokens)
                 self._tokens[1] += _as_count(usage.completion_tokens)

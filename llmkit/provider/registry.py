@@ -99,7 +99,7 @@ class _Registry:
         return self._services
 
     def register(self, name: str, factory: Factory, *, replace: bool) -> None:
-        if self.known(name) and not replace:
+        if self.is_known(name) and not replace:
             raise ConfigError(f"a provider named {name!r} is there already", hint="Pass replace=True to outrank it")
         with self._lock:
             self._registered[name] = factory
@@ -140,11 +140,11 @@ class _Registry:
         """The names of the providers, without the services."""
         return sorted({item.name for item in self.installed()} | set(self._registered))
 
-    def known(self, name: str) -> bool:
+    def is_known(self, name: str) -> bool:
         """Is there a provider or service of that name? No provider is imported, at most the tables of services."""
         return name in self._registered or name in self._scan() or name in self.services()
 
-    def holders(self, variable: str) -> list[BaseProvider]:
+    def find_key_holders(self, variable: str) -> list[BaseProvider]:
         """The providers and services whose key an environment variable holds. The first call loads all of them."""
         if self._key_holders is None:
             holders: dict[str, list[BaseProvider]] = {}

@@ -40,14 +40,14 @@ def scrub(text: str, limit: int = _MAX_CHARS) -> str:
     return clean if len(clean) <= limit else clean[: limit - 1] + "…"
 
 
-def credentials(text: str) -> list[str]:
+def find_credentials(text: str) -> list[str]:
     """The parts of a text that look like credentials."""
     return [match[0] for match in _CREDENTIAL.finditer(text)]
 
 
 def holds_key(text: str) -> bool:
     """Does a text surely hold a key? Words such as `api-inference` only look like one: a key is long, with a digit."""
-    return any(_is_sure(candidate) for candidate in credentials(text))
+    return any(_is_sure(candidate) for candidate in find_credentials(text))
 
 
 def _is_sure(candidate: str) -> bool:

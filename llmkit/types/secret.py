@@ -42,7 +42,7 @@ class Secret:
         raise TypeError("a Secret cannot be pickled or copied; resolve the key where it is used")
 
 
-def sound_key(key: str, source: str) -> Secret:
+def parse_key(key: str, source: str) -> Secret:
     """The key without surrounding blanks, as a `Secret`.
 
     Raises:

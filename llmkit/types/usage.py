@@ -83,7 +83,7 @@ class Cost:
         return cls(basis=value.get("basis") or "unknown", **amounts)
 
 
-def believable(amount: object) -> bool:
+def is_believable(amount: object) -> bool:
     """Can `amount` be a cost: a number from 0 to `MAX_DOLLARS`, short enough to be added exactly?"""
     if not isinstance(amount, Decimal):
         return type(amount) is int and 0 <= amount <= MAX_DOLLARS
@@ -92,14 +92,14 @@ def believable(amount: object) -> bool:
     return -_MAX_DECIMAL_PLACES <= cast("int", amount.as_tuple().exponent) <= _MAX_EXPONENT
 
 
-def add(one: Decimal, other: Decimal) -> Decimal:
+def add_amounts(one: Decimal, other: Decimal) -> Decimal:
     """The sum of two amounts, exact whatever the program's own decimal context is."""
     return _SUMS.add(one, other)
 
 
-def believed(cost: Cost) -> Cost:
+def drop_unbelievable_amount(cost: Cost) -> Cost:
     """The cost, without its amount where that is not believable."""
-    if cost.amount is None or believable(cost.amount):
+    if cost.amount is None or is_believable(cost.amount):
         return cost
     return replace(cost, amount=None, basis="unknown")
 

@@ -12,7 +12,7 @@ from typing import cast
 
 from llmkit.types.messages import FunctionCall, Message, ToolCall
 from llmkit.types.responses import Choice
-from llmkit.types.usage import UNKNOWN_COST, Cost, Usage, add
+from llmkit.types.usage import UNKNOWN_COST, Cost, Usage, add_amounts
 from llmkit.wire.numbers import as_count, as_dollars, as_index, describe_doubt, is_exact, is_number
 
 JSON = Mapping[str, object]
@@ -135,7 +135,7 @@ def read_reported_cost(usage: Usage) -> Cost:
     upstream = as_dollars(as_mapping(usage.raw.get("cost_details")).get("upstream_inference_cost"))
     if upstream is None:
         return Cost(None, "unknown", reported)
-    return Cost(add(reported, upstream), "reported", reported, upstream)
+    return Cost(add_amounts(reported, upstream), "reported", reported, upstream)
 
 
 def list_cost_doubts(usage: Usage) -> tuple[str, ...]:

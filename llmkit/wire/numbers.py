@@ -12,7 +12,7 @@ import re
 from decimal import Decimal, InvalidOperation
 
 from llmkit.types.redaction import scrub
-from llmkit.types.usage import believable
+from llmkit.types.usage import is_believable
 
 #: Largest count of anything: tokens, bytes, seconds of the epoch, nanoseconds.
 MAX_COUNT = 10**15
@@ -76,7 +76,7 @@ def as_exact(value: object) -> Decimal | None:
 def as_dollars(value: object) -> Decimal | None:
     """An amount of money that an answer may have cost, as `as_exact` reads it; `None` where it cannot be one."""
     amount = as_exact(value)
-    return amount.copy_abs() if amount is not None and believable(amount) else None
+    return amount.copy_abs() if amount is not None and is_believable(amount) else None
 
 
 def as_count(value: object) -> int | None:

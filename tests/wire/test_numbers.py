@@ -14,7 +14,7 @@ from llmkit.provider.exchange import HTTPReply
 from llmkit.provider.interface import Call
 from llmkit.provider.registry import get_provider
 from llmkit.types.messages import Message
-from llmkit.types.usage import MAX_DOLLARS, Cost, add, believed
+from llmkit.types.usage import MAX_DOLLARS, Cost, add_amounts, drop_unbelievable_amount
 from llmkit.wire.chat_errors import parse_error_body
 from llmkit.wire.jsonbytes import decode, decode_exact, decode_object
 from llmkit.wire.numbers import (
@@ -127,7 +127,7 @@ def test_sums_are_exact_and_raise_nothing() -> None:
     with localcontext(Context(prec=3, traps=[Inexact, Rounded])):
         total = Decimal(0)
         for part in parts:
-            total = add(total, part)
+            total = add_amounts(total, part)
     with localcontext(Context(prec=500)):
         assert total == sum(parts)
 
@@ -136,9 +136,9 @@ def test_sums_are_exact_and_raise_nothing() -> None:
 def test_an_amount_of_a_provider_is_not_believed_blindly(amount: Any) -> None:
     """A cost whose amount cannot be right is unknown, and what else it says stands."""
     given_ = Cost(amount, "reported", Decimal(1))
-    assert believed(given_) == Cost(None, "unknown", Decimal(1))
+    assert drop_unbelievable_amount(given_) == Cost(None, "unknown", Decimal(1))
     fine = Cost(Decimal("0.5"), "reported")
-    assert believed(fine) is fine
+    assert drop_unbelievable_amount(fine) is fine
 
 
 def asked(key: str) -> KeyInfo:

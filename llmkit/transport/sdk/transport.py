@@ -35,7 +35,7 @@ from llmkit.transport.sdk.clamp import set_deadline
 from llmkit.transport.sdk.clients import JSON_TYPE
 from llmkit.transport.sdk.faults import to_error
 from llmkit.types.redaction import scrub
-from llmkit.types.secret import Secret, sound_key
+from llmkit.types.secret import Secret, parse_key
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI, OpenAI
@@ -269,7 +269,7 @@ def _ask_key(ask: Callable[[], str]) -> Secret:
         if isinstance(key, Secret):
             return key
         if isinstance(key, str) and key.strip():
-            return sound_key(key, "what the api_key callable gave")
+            return parse_key(key, "what the api_key callable gave")
         problem = f"it gave {describe(key)}"
     raise ConfigError(f"the api_key callable failed: {problem}", hint="It must return the key as text")
 
