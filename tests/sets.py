@@ -99,7 +99,12 @@ def surplus(items: Iterable[pytest.Item]) -> set[pytest.Item]:
             groups[item.nodeid.partition("[")[0], mark.args[0]].append(item)
     unneeded: set[pytest.Item] = set()
     for (_, strength), group in groups.items():
-        rows = [tuple(item.callspec.indices.items()) for item in group]  # type: ignore[attr-defined]
+        # A value is one object in all combinations; some cannot be compared or hashed. pytest's own indices do not
+        # serve: where parameters are stacked they count the combinations.
+        rows = [
+            tuple((name, id(value)) for name, value in item.callspec.params.items())  # type: ignore[attr-defined]
+            for item in group
+        ]
         needed = cover(rows, strength)
         unneeded.update(item for number, item in enumerate(group) if number not in needed)
     return unneeded

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.fork_server import ForkServer
+from tests.fork_server import ROOT, ForkServer
 from tests.sets import cover
 
 TABLES = st.lists(st.integers(1, 4), min_size=1, max_size=4).map(
@@ -43,6 +43,32 @@ def test_a_covering_is_small_and_even() -> None:
     kept = [table[number] for number in sorted(cover(table, 1))]
     assert len(kept) == 20
     assert sum(half for _, (_, half) in kept) == 10
+
+
+STACKED = """
+import pytest
+
+@pytest.fixture(params=["sync", "async"])
+def half(request):
+    return request.param
+
+@pytest.mark.covering(2)
+@pytest.mark.parametrize("status", [400, 401, 402, 403])
+@pytest.mark.parametrize(("provider", "model"), [("a", "b"), ("c", "d"), ("e", "f")])
+def test_it(half, status, provider, model):
+    pass
+"""
+
+
+@pytest.mark.parametrize(("options", "count"), [((), 12), (("--long",), 24)], ids=["build", "long"])
+def test_the_build_takes_a_covering_of_what_the_long_set_takes(
+    fork_server: ForkServer, tmp_path: Path, options: tuple[str, ...], count: int
+) -> None:
+    """Stacked parameters and those of fixtures are thinned by their values."""
+    (tmp_path / "test_it.py").write_text(STACKED, "utf-8")
+    words = ("-m", "pytest", "-p", "tests.sets", "-p", "no:cacheprovider", "-q", "--rootdir", ".", *options)
+    done = run(fork_server, tmp_path, *words, PYTHONPATH=str(ROOT), PYTEST_DISABLE_PLUGIN_AUTOLOAD="1")
+    assert f"{count} passed" in done.stdout.decode(), done.stdout + done.stderr
 
 
 forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
