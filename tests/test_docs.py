@@ -42,7 +42,8 @@ from llmkit.types.settings import SAMPLING, CallSettings, Settings
 from llmkit.wire.chat import ChatProvider
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", *(ROOT / f"{name}.md" for name in ("CHANGELOG", "CONTRIBUTING", "SECURITY"))]
+PAGES += sorted((ROOT / "docs").glob("*.md"))
 SOURCES = sorted(path for folder in ("llmkit", "providers") for path in (ROOT / folder).rglob("*.py"))
 OWN = ("openrouter", "openai", "ollama")
 
