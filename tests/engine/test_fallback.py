@@ -121,7 +121,7 @@ def test_a_hint_does_not_hold_up_the_next_target(sim: Simulator, drive: Drive, m
         first, second = sim.requests[-2:]
         gaps.append(second.time - first.time)
     assert min(gaps) < 0.05  # the best of five, since the machine may be busy
-    assert max(gaps) < 0.5
+    assert max(gaps) < 5  # none waited for the hint
 
 
 def test_the_order_is_that_of_the_list(sim: Simulator, drive: Drive, mode: str) -> None:

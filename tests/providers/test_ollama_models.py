@@ -21,7 +21,7 @@ from llmkit.provider.registry import get_provider
 from llmkit.testing.simulator import Reply, Simulator
 from llmkit.types.model_info import ModelInfo
 from llmkit.types.pricing import Pricing
-from llmkit_ollama.names import ALIASES, full_name, is_cloud_model
+from llmkit_ollama.names import ALIASES, is_cloud_model, normalise_name
 
 from .asking import asked
 
@@ -347,9 +347,9 @@ def test_names_that_mean_the_same(one: str, other: str, same: bool) -> None:
 
 
 @given_by(st.text("aB3.-_:/", max_size=20))
-def test_the_full_name_of_a_full_name_is_itself(name: str) -> None:
+def test_the_normalise_name_of_a_normalise_name_is_itself(name: str) -> None:
     """Whatever is written, names compare by one form of them."""
-    assert full_name(full_name(name)) == full_name(name)
+    assert normalise_name(normalise_name(name)) == normalise_name(name)
 
 
 def test_names_of_others_compare_as_they_are() -> None:
