@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from importlib.util import find_spec
@@ -596,27 +596,30 @@ def test_no_bar_on_a_terminal(screen: Any, words: tuple[str, ...], script: str) 
     assert shown.seen == f"{words[0]} results\r\n".encode()
 
 
-def piped(sim: Simulator, script: str) -> subprocess.CompletedProcess[str]:
-    """Run a script with pipes."""
-    return subprocess.run(
-        [sys.executable, "-c", script, "3", "list"], env=environ(sim), capture_output=True, text=True, check=False
-    )
+@pytest.fixture
+def piped(sim: Simulator, tmp_path: Path, fork_server: ForkServer) -> Callable[[str], tuple[str, str]]:
+    """Runs a script off a terminal; gives what it writes to stdout and to stderr."""
+
+    def run(script: str) -> tuple[str, str]:
+        done = fork_server.run([sys.executable, "-c", script, "3", "list"], environ(sim), tmp_path)
+        return done.stdout.decode(), done.stderr.decode()
+
+    return run
 
 
 @NEEDS_RICH
-def test_off_a_terminal_nothing_is_written(sim: Simulator) -> None:
+def test_off_a_terminal_nothing_is_written(piped: Callable[[str], tuple[str, str]]) -> None:
     """In a pipe there is no bar unless it is asked for; then it is one line at the end, on stderr."""
-    done = piped(sim, program(None))
-    assert (done.stdout, done.stderr) == ("3 results\n", "")
-    done = piped(sim, program(True))
-    assert done.stdout == "3 results\n"
-    assert re.fullmatch(r"asking openrouter:m .*3/3 \$0\.0\d+ 0:00:0\d *\n", done.stderr), done.stderr
+    assert piped(program(None)) == ("3 results\n", "")
+    out, err = piped(program(True))
+    assert out == "3 results\n"
+    assert re.fullmatch(r"asking openrouter:m .*3/3 \$0\.0\d+ 0:00:0\d *\n", err), err
 
 
-def test_a_bar_that_cannot_be_shown_is_an_error(sim: Simulator) -> None:
+def test_a_bar_that_cannot_be_shown_is_an_error(sim: Simulator, piped: Callable[[str], tuple[str, str]]) -> None:
     """`progress=True` without rich says how to get it, before anything is sent."""
-    done = piped(sim, program(True, hidden=True))
-    assert 'ConfigError: a progress bar needs rich. Install it: pip install "llmkit[cli]"' in done.stderr
+    _, err = piped(program(True, hidden=True))
+    assert 'ConfigError: a progress bar needs rich. Install it: pip install "llmkit[cli]"' in err
     assert sim.requests == []
 
 
