@@ -1,8 +1,9 @@
 """The two interpreters of the flows, side by side: one for threads, one for event loops. Only these sleep.
 
-Each carries out the effects in one function (`_perform`), and has one loop that asks the flow for the next effect and
-hands it the result. A driver owns the open reply and closes it in its own `finally`, on every way out. It throws only
-`Exception`s back into a flow; cancellation and Ctrl-C end the driver, which then books what `abandon` gives.
+Each carries out the effects in one function (`_perform`). A loop asks the flow for the next effect and hands it the
+result: one for threads, and for event loops one that hands pieces out and one that does not. A driver owns the open
+reply and closes it in its own `finally`, on every way out. It throws only `Exception`s back into a flow; cancellation
+and Ctrl-C end the driver, which then books what `abandon` gives.
 """
 
 from __future__ import annotations
@@ -140,14 +141,39 @@ class AsyncRun(Generic[T]):
             ended = True
             raise
         finally:
-            if not ended and (record := self._runnable.abandon()) is not None:
-                await self._perform(record)
-            if self._body is not None:
-                # Shielded where the caller left: a second cancellation must not leave the connection checked out.
-                await (self._body.close() if ended else asyncio.shield(self._body.close()))
+            await self._leave(ended)
 
     async def run(self) -> T:
-        """Run the flow to its result; what it emits is dropped."""
-        async for _ in self.pieces():
-            pass
-        return self.result  # type: ignore[return-value]  # it is set where the loop above ends without an error
+        """Run the flow to its result; what it emits is dropped.
+
+        The loop of `pieces` without a place to hand anything out: an async generator costs a plain call a twentieth.
+        """
+        flow = self._runnable.run()
+        ended = False
+        try:
+            effect = flow.send(None)
+            while True:
+                result: Any = None
+                try:
+                    if type(effect) is not Emit:
+                        result = await self._perform(effect)
+                except Exception as error:  # the flow decides what an error means
+                    effect = flow.throw(error)
+                else:
+                    effect = flow.send(result)
+        except StopIteration as stop:
+            ended = True
+            return stop.value  # type: ignore[no-any-return]
+        except Exception:  # the flow's own last word; anything else means that the caller left
+            ended = True
+            raise
+        finally:
+            await self._leave(ended)
+
+    async def _leave(self, ended: bool) -> None:
+        """Book the attempt that was open where the caller left, and close the reply."""
+        if not ended and (record := self._runnable.abandon()) is not None:
+            await self._perform(record)
+        if self._body is not None:
+            # Shielded where the caller left: a second cancellation must not leave the connection checked out.
+            await (self._body.close() if ended else asyncio.shield(self._body.close()))
