@@ -22,7 +22,7 @@ HERE = Path(__file__).parent
 #: Where the result of the last long run stands.
 RESULT = HERE / "LONG.md"
 #: Random values that a test of the build, and of the long set, tries.
-EXAMPLES = {"build": 50, "long": 1000}
+EXAMPLES = {"build": 50, "long": 400}
 
 #: What `--quick` runs, but for the tests of random values: values, wire, configuration and engine. Folders and files
 #: beside this one.
