@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from llmkit.config.file.content import holds_secret
@@ -392,6 +392,7 @@ def literal(text: str) -> str:
 
 
 @given(st.text(alphabet=st.sampled_from("${}aA_1 \n"), max_size=20) | st.text(max_size=20))
+@example("$${{")
 def test_a_literal_text_comes_back(text: str) -> None:
     """Any text whose `${` are written as `$${` holds no reference and comes back as it was."""
     written = literal(text)

@@ -34,7 +34,8 @@ def remove_references(text: str) -> str:
 
 def has_malformed_reference(text: str) -> bool:
     """Is there a `${` that is neither a reference nor written as `$${`?"""
-    return "${" in remove_references(text)
+    # A blank in place of each: what stands around one must not become a reference.
+    return "${" in _REFERENCE.sub(" ", text)
 
 
 def replace_references(value: object, look_up: Callable[[str], str]) -> object:
