@@ -45,8 +45,8 @@ def prepare(sim: Simulator, calls: int) -> None:
 
 
 def was_sent(attempt: Attempt) -> bool:
-    """Did the service get the request? A machine that is very busy may make no connection in time."""
-    return attempt.outcome not in ("CannotConnect", "ConnectTimeout")
+    """Did the service get the request? A machine that is very busy may make or free no connection in time."""
+    return attempt.outcome not in ("CannotConnect", "ConnectTimeout", "LocalOverload")
 
 
 def judge(sim: Simulator, model: LanguageModel, ends: list[Response | LLMError], calls: int) -> None:
