@@ -127,6 +127,8 @@ class LLMError(Exception):
             text += f" [{' '.join(marks)}]"
         if len(self.attempts) > 1:
             text += f" (attempt {len(self.attempts)})"
+        if self.retry_after is not None:
+            text += f" (the service asks to wait {self.retry_after:g} s)"
         if self.request_id:
             text += f" (request {self.request_id})"
         if self.hint:
@@ -211,6 +213,7 @@ class ContentRefused(LLMError):
     """Moderation, a guardrail or a content policy refused the request."""
 
     fallback = False
+    advice = "Change the prompt, or choose a model with other rules"
 
 
 class InsufficientCredit(LLMError):
@@ -310,6 +313,7 @@ class ConnectionLost(ConnectionFailed):
     """The connection broke while an answer was awaited or read; the request may have been billed."""
 
     billed = "unknown"
+    advice = "Try again; if it happens each time, look at what stands between, such as a proxy"
 
 
 class LocalOverload(LLMError):
@@ -381,6 +385,7 @@ class ModelClosed(LLMError):
     """The model was closed; its connections are gone."""
 
     fallback = False
+    advice = "Make another one with create_language()"
 
 
 class ProviderBug(LLMError):

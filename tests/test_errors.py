@@ -166,6 +166,26 @@ def test_the_text_of_a_bare_error(cls: type[LLMError]) -> None:
     assert error.attempts == ()
 
 
+#: Classes without advice of their own: those above others, and those of which only the text can say what to do.
+NO_ADVICE: Final = {
+    "LLMError", "LLMTimeout", "ConnectionFailed", "AllTargetsFailed", "BadRequest", "ConfigError", "Unsupported",
+    "UnknownProvider", "ProviderConflict", "ProviderLoadError",
+}  # fmt: skip
+
+
+def test_every_class_says_what_to_do() -> None:
+    """A failure that says nothing of its own says what its class advises."""
+    assert {cls.__name__ for cls in CLASSES if not cls.advice} == NO_ADVICE
+
+
+@pytest.mark.parametrize(("seconds", "shown"), [(90.0, "90 s"), (0.25, "0.25 s"), (None, None)])
+def test_the_text_says_how_long_the_service_asks_to_wait(seconds: float | None, shown: str | None) -> None:
+    """What a service said of the next try stands in the text, where it said it."""
+    text = str(errors.RateLimited("too many", status=429, retry_after=seconds))
+    assert (f"(the service asks to wait {shown})" in text) is (shown is not None)
+    assert ("wait" in text) is (shown is not None)
+
+
 def test_a_hint_of_nothing_silences_the_advice() -> None:
     """An empty hint means that there is nothing to add; `None` takes the class's advice."""
     assert str(llmkit.RateLimited("x", hint="")) == "x"
