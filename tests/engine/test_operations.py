@@ -8,14 +8,15 @@ from typing import Any
 
 import pytest
 
-from llmkit import ConnectionLost, LLMError, ModelNotFound, RetryPolicy
+from llmkit import ConnectionLost, LLMError, ModelNotFound, ResponseTooLarge, RetryPolicy, ServerError
+from llmkit.engine.request import ERROR_BODY_BYTES
 from llmkit.provider.exchange import Endpoint, HTTPRequest
 from llmkit.provider.operations import Operation
 from llmkit.testing.simulator import Reply, Simulator
 from llmkit.transport.sdk.transport import SDKTransport
 from llmkit.types.secret import Secret
 from llmkit.wire.chat import ChatProvider
-from tests.carry_out import ask
+from tests.carry_out import ask, pull
 from tests.conftest import FAST, KEY, Drive
 
 
@@ -107,3 +108,87 @@ def test_a_reply_that_is_cut_is_a_typed_error(sim: Simulator, drive: Drive) -> N
     sim.script_for("/api/v1/models", Reply(cut="reset", cut_bytes=50))
     with pytest.raises(ConnectionLost):
         carried_out(drive, sim, lambda: get("/models"))
+
+
+class _EndlessReply:
+    """An open reply that never ends, of a transport that a provider brings; sync and async."""
+
+    def __init__(self, status: int) -> None:
+        self.status = status
+        self.headers: dict[str, str] = {}
+        self.given = 0
+
+    def _more(self) -> bytes:
+        self.given += 2**20
+        return b"x" * 2**20
+
+    def read(self, deadline: float) -> bytes:
+        return self._more()
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+class _AsyncEndlessReply(_EndlessReply):
+    async def read(self, deadline: float) -> bytes:  # type: ignore[override]
+        return self._more()
+
+    async def close(self) -> None:  # type: ignore[override]
+        """Nothing is open."""
+
+
+class _EndlessTransport:
+    """A transport each of whose replies never ends."""
+
+    def __init__(self, status: int) -> None:
+        self._status = status
+        self.reply: _EndlessReply | None = None
+
+    def open(self, request: HTTPRequest, deadline: float) -> Any:
+        self.reply = _EndlessReply(self._status)
+        return self.reply
+
+    async def aopen(self, request: HTTPRequest, deadline: float) -> Any:
+        self.reply = _AsyncEndlessReply(self._status)
+        return self.reply
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+    async def aclose(self) -> None:
+        """Nothing is open."""
+
+
+@pytest.mark.parametrize("kind", ["whole", "streamed"])
+def test_an_error_body_is_read_up_to_a_bound(drive: Drive, kind: str) -> None:
+    """An error reply that never ends is cut, and is the error that its status says, whatever the transport."""
+    transport = _EndlessTransport(500)
+    streamed = (HTTPRequest("/pull", stream=True), _NoPieces())
+    run, asked = (ask, get("/models")) if kind == "whole" else (pull, streamed)
+    with pytest.raises(ServerError):
+        run(drive, _Provider("sample"), transport, lambda: asked)
+    assert transport.reply is not None
+    assert transport.reply.given <= ERROR_BODY_BYTES + 2**20
+
+
+def test_an_answer_is_read_up_to_the_bound_of_its_request(drive: Drive) -> None:
+    """A reply of an operation that never ends is refused at the bound that its request has."""
+    transport = _EndlessTransport(200)
+
+    def small() -> Operation[bytes]:
+        return (yield HTTPRequest("/models", method="GET", max_reply_bytes=3 * 2**20)).body
+
+    with pytest.raises(ResponseTooLarge):
+        ask(drive, _Provider("sample"), transport, small)
+    assert transport.reply is not None
+    assert transport.reply.given == 4 * 2**20
+
+
+class _NoPieces:
+    """A decoder that is not asked for anything, because the reply is an error."""
+
+    def feed(self, data: bytes) -> list[Any]:
+        raise AssertionError("an error reply is not decoded")
+
+    def finish(self) -> None:
+        raise AssertionError("an error reply is not decoded")

@@ -23,6 +23,7 @@ from llmkit import (
     BadRequest,
     CannotConnect,
     ConfigError,
+    DeadlineExceeded,
     LLMError,
     LLMTimeout,
     MalformedResponse,
@@ -522,3 +523,36 @@ def test_a_backend_without_a_list_may_know_a_model(drive: Drive) -> None:
             do(drive, get_model_info, "acme", "other")
         with pytest.raises(Unsupported):
             do(drive, get_model_info, "acme", "table-only", base_url="https://elsewhere.example")
+
+
+# --- What a question has in common with a call
+
+
+def test_a_question_carries_the_users_headers(sim: Simulator, drive: Drive) -> None:
+    """Headers that are given, and those that a callable signs with, go out with questions about a service too."""
+    signed = lambda request: {"X-Signed": f"{request.method} {request.path}"}  # noqa: E731
+    do(drive, list_models, "acme", refresh=True, **at(sim, extra_headers=signed))
+    do(drive, list_models, "acme", refresh=True, **at(sim, extra_headers={"X-Team": "blue"}))
+    headers = [request.headers for request in sim.requests if request.path.endswith("/models")]
+    assert headers[0]["x-signed"] == "GET /models"
+    assert headers[-1]["x-team"] == "blue"
+
+
+def test_the_headers_of_a_profile_go_with_its_questions(
+    sim: Simulator, drive: Drive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A profile's `extra_headers` are those of its calls and of its questions."""
+    file = tmp_path / "config.toml"
+    file.write_text(f'[profiles.p]\nprovider = "acme"\nbase_url = "{sim.openai_url}"\nextra_headers = {{X-Team = "red"}}\n')
+    monkeypatch.setenv("LLMKIT_CONFIG", str(file))
+    do(drive, list_models, "p", refresh=True, api_key=KEY)
+    assert sim.requests[-1].headers["x-team"] == "red"
+
+
+def test_a_question_keeps_its_deadline(sim: Simulator, drive: Drive) -> None:
+    """`deadline` bounds all attempts and waits of a question together."""
+    sim.script_for("/v1/models", *[Reply(delay=30)] * 3)
+    began = time.monotonic()
+    with pytest.raises(DeadlineExceeded):
+        do(drive, list_models, "acme", refresh=True, **at(sim, deadline=0.3))
+    assert time.monotonic() - began < 15
